@@ -1,0 +1,52 @@
+"""Checks for values that arrive from outside or leave a step."""
+
+import torch
+from torch import Tensor
+
+from vivant.core.errors import BadInputError, NumericalError
+
+
+def expect(name: str, value: Tensor, *sizes: int | str) -> dict[str, int]:
+    """Check a tensor's shape, and return the sizes its named axes took.
+
+    Args:
+        name: What the caller calls this tensor; the error repeats it.
+        value: The tensor to check.
+        sizes: One entry for each axis: an exact size, or a name for any size.
+
+    Raises:
+        BadInputError: If the rank or an exact size differs.
+    """
+    wanted = "(" + ", ".join(map(str, sizes)) + ")"
+    fits = value.ndim == len(sizes) and all(
+        isinstance(want, str) or want == got for want, got in zip(sizes, value.shape, strict=True)
+    )
+    if not fits:
+        raise BadInputError(f"{name} must have shape {wanted}, got {tuple(value.shape)}.")
+    return {s: n for s, n in zip(sizes, value.shape, strict=True) if isinstance(s, str)}
+
+
+def expect_finite(step: str, **tensors: Tensor) -> None:
+    """Stop when a step made a NaN or an infinity.
+
+    Raises:
+        NumericalError: Naming the step and the first bad tensor.
+    """
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            bad = int((~torch.isfinite(value)).sum())
+            raise NumericalError(
+                f"{step} made {bad} values of `{name}` that are not finite "
+                f"(shape {tuple(value.shape)}). Please report this with the photo's report page."
+            )
+
+
+def expect_counts(record: str, **counts: int) -> None:
+    """Check that things which belong together come in equal numbers.
+
+    Raises:
+        BadInputError: If they differ; the message names each count.
+    """
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{n} {name}" for name, n in counts.items())
+        raise BadInputError(f"{record} needs equal counts, got {told}.")

@@ -1,0 +1,173 @@
+"""Records on disk: any of our dataclasses as ONE safetensors file, plain values in its JSON header.
+
+No pickle anywhere. Nested records become dotted names; an absent optional record is a null.
+"""
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import types
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from vivant.core.errors import BadFileError, BadInputError, OutputError, VivantError
+
+T = TypeVar("T")
+
+HEADER = "vivant"
+"""Key of our JSON text in the safetensors metadata."""
+
+KEPT_BYTES = 2 * 1024**3
+"""How much a folder of kept results may hold before the oldest are removed."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; on success it takes the real name, else it vanishes.
+
+    Raises:
+        OutputError: If the folder cannot be made or written, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(_why_not(path, error)) from error
+    except SafetensorError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error}. Free some room, or choose another folder."
+        ) from error
+    finally:
+        # Any way out, also Ctrl-C, leaves no half file.
+        if temporary.exists():
+            temporary.unlink()
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full: {path} cannot be written. Free some room, or use --out on another disk."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path.parent} may not be written to. Choose another folder with --out."
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"{path.parent} is a file, not a folder. Choose another folder with --out."
+    return f"{path} cannot be written: {error.strerror or error}. Choose another folder with --out."
+
+
+def save(record: Any, path: Path) -> None:
+    """Write a record.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    plain: dict[str, Any] = {}
+    _flatten(record, "", tensors, plain)
+    header = {"kind": type(record).__name__, "plain": plain}
+    with writing(path) as temporary:
+        save_file(tensors, temporary, {HEADER: json.dumps(header, sort_keys=True)})
+
+
+def load(kind: type[T], path: Path) -> T:
+    """Read a record of a known kind.
+
+    Raises:
+        BadFileError: If the file is missing, truncated, or holds something else.
+    """
+    if not path.is_file():
+        raise BadFileError(f"{path} does not exist.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[HEADER])
+            flat: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header["kind"] != kind.__name__:
+            raise BadFileError(f"{path} holds a {header['kind']}, a {kind.__name__} is needed.")
+        return _unflatten(kind, "", {**header["plain"], **flat})
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, BadInputError) as error:
+        if isinstance(error, BadFileError):
+            raise
+        raise BadFileError(
+            f"{path} is damaged or is no {kind.__name__} of vivant ({type(error).__name__}: {error}). "
+            "Make it again, or copy it anew."
+        ) from error
+
+
+def digest(value: Any) -> str:
+    """Name a value by its content: a record, a tensor, or plain data."""
+    mixed = hashlib.sha256()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        mixed.update(type(value).__qualname__.encode())
+        for item in dataclasses.fields(value):
+            mixed.update(item.name.encode())
+            mixed.update(digest(getattr(value, item.name)).encode())
+    elif isinstance(value, torch.Tensor):
+        mixed.update(f"{value.dtype}{tuple(value.shape)}".encode())
+        mixed.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            mixed.update(digest(item).encode())
+    else:
+        mixed.update(repr(value).encode())
+    return mixed.hexdigest()
+
+
+def trim(folder: Path, limit: int = KEPT_BYTES) -> None:
+    """Remove the results used longest ago until the folder holds at most `limit` bytes."""
+    files = sorted(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+    total = sum(path.stat().st_size for path in files)
+    for path in files[:-8]:
+        if total <= limit:
+            return
+        total -= path.stat().st_size
+        path.unlink(missing_ok=True)
+
+
+def _flatten(record: Any, prefix: str, tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> None:
+    for field in dataclasses.fields(record):
+        name, value = prefix + field.name, getattr(record, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            _flatten(value, name + ".", tensors, plain)
+        elif isinstance(value, torch.Tensor):
+            # A copy, for safetensors refuses tensors that share memory.
+            tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        else:
+            plain[name] = value
+
+
+def _unflatten(kind: Any, prefix: str, flat: dict[str, Any]) -> Any:
+    values: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind).items():
+        full = prefix + name
+        inner = _without_none(hint)
+        if dataclasses.is_dataclass(inner):
+            values[name] = None if flat.get(full, ...) is None else _unflatten(inner, full + ".", flat)
+        elif full not in flat:
+            raise BadFileError(f"`{full}` is missing.")
+        else:
+            value = flat[full]
+            values[name] = _tuples(value) if get_origin(inner) is tuple else value
+    try:
+        return kind(**values)
+    except VivantError as error:
+        raise BadFileError(f"`{prefix or kind.__name__}` is inconsistent: {error}") from error
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        inner = [part for part in get_args(hint) if part is not type(None)]
+        return inner[0] if len(inner) == 1 else hint
+    return hint
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,36 @@
+"""What the rooms hand each other: fields and checks, no algorithms."""
+
+from vivant.core.cameras import Cameras
+from vivant.records.avatar import FORMAT, Avatar, Origin, load_avatar, save_avatar
+from vivant.records.body import Body, Pose, Rig, Shape
+from vivant.records.motion import Motion
+from vivant.records.person import BODY_POINTS, HAND_POINTS, Hand, Person
+from vivant.records.photo import Photo
+from vivant.records.scores import Score, Scores
+from vivant.records.splats import Binding, Rendering, Splats
+from vivant.records.views import Views
+
+__all__ = [
+    "BODY_POINTS",
+    "FORMAT",
+    "HAND_POINTS",
+    "Avatar",
+    "Binding",
+    "Body",
+    "Cameras",
+    "Hand",
+    "Motion",
+    "Origin",
+    "Person",
+    "Photo",
+    "Pose",
+    "Rendering",
+    "Rig",
+    "Score",
+    "Scores",
+    "Shape",
+    "Splats",
+    "Views",
+    "load_avatar",
+    "save_avatar",
+]

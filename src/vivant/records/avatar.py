@@ -1,0 +1,105 @@
+"""The product, and its file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.core import store
+from vivant.core.cameras import Cameras
+from vivant.core.checks import expect_counts
+from vivant.core.errors import BadFileError
+from vivant.records.body import Pose, Rig, Shape
+from vivant.records.splats import Binding, Splats
+
+FORMAT = 1
+"""Version of the avatar file."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an avatar came from."""
+
+    recipe: str
+    photo: str
+    """SHA-256 of the photo's file."""
+
+    config: str
+    """The recipe's config as JSON."""
+
+    engines: tuple[str, ...]
+    """`job: name version (licence)` each."""
+
+    versions: tuple[str, ...]
+    """`package version` each."""
+
+    notes: tuple[str, ...]
+    """Plain sentences: what was guessed."""
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """Splats at rest, bound to a rig, and where they came from."""
+
+    splats: Splats
+    """In the rig's rest pose."""
+
+    binding: Binding
+    trust: Float[Tensor, " splats"]
+    """1: the photo shows it. Less: guessed."""
+
+    rig: Rig
+    shape: Shape
+    photo_pose: Pose
+    """The pose in the photo."""
+
+    photo_camera: Cameras
+    """The photo's camera, in world axes."""
+
+    origin: Origin
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        """Check counts and version."""
+        expect_counts("Avatar", splats=len(self.splats), binding=len(self.binding.face), trust=len(self.trust))
+        if self.format != FORMAT:
+            raise BadFileError(f"The avatar is of format {self.format}; this vivant reads format {FORMAT}.")
+
+
+def save_avatar(avatar: Avatar, path: Path | str) -> None:
+    """Write an avatar as one file: safetensors with a JSON header.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    store.save(avatar, Path(path))
+
+
+def load_avatar(path: Path | str) -> Avatar:
+    """Read an avatar.
+
+    Raises:
+        BadFileError: If the file is missing, damaged, hostile, or of another version.
+    """
+    avatar = store.load(Avatar, Path(path))
+    _refuse_bad_indices(avatar, Path(path))
+    return avatar
+
+
+def _refuse_bad_indices(avatar: Avatar, path: Path) -> None:
+    """An index out of range would crash or read foreign memory in compiled code."""
+    rig, binding = avatar.rig, avatar.binding
+    limits = {
+        "rig.faces": (rig.faces, len(rig.verts)),
+        "rig.uv_faces": (rig.uv_faces, len(rig.uv)),
+        "rig.skin_joints": (rig.skin_joints, len(rig.joint_names)),
+        "binding.face": (binding.face, len(rig.faces)),
+        "binding.skin_joints": (binding.skin_joints, len(rig.joint_names)),
+    }
+    for name, (index, limit) in limits.items():
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= limit):
+            raise BadFileError(f"{path} is damaged: `{name}` points outside 0 to {limit - 1}.")
+    for child, parent in enumerate(rig.joint_parents):
+        if not -1 <= parent < child:
+            raise BadFileError(f"{path} is damaged: joint {child} has parent {parent}.")
