@@ -1,0 +1,103 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from vivant.core.progress import Advanced, Event, Noted, StageFinished, StageStarted
+from vivant.core.run import Context, Run
+from vivant.records import Hand
+
+CALLS: list[str] = []
+
+
+@dataclass(frozen=True)
+class Config:
+    gain: float = 1.0
+
+
+def grow(context: Context, hand: Hand, config: Config) -> Hand:
+    CALLS.append("grow")
+    context.advance(0.5)
+    return Hand(hand.points * config.gain, hand.points_world, hand.confidence)
+
+
+def shake(context: Context, hand: Hand, config: Config) -> Hand:
+    CALLS.append("shake")
+    noise = torch.randn(21, 2, generator=torch.Generator().manual_seed(context.seed))
+    return Hand(hand.points + noise, hand.points_world, hand.confidence)
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    CALLS.clear()
+
+
+def a_hand() -> Hand:
+    return Hand(torch.ones(21, 2), torch.ones(21, 3), 1.0)
+
+
+def build(folder: Path | None, gain: float = 1.0, last: float = 1.0, seed: int = 0) -> Hand:
+    run = Run(folder, Context(seed=seed))
+    hand = run(grow, a_hand(), Config(gain))
+    return run(shake, hand, Config(last))
+
+
+def test_a_second_run_reuses_every_stage(tmp_path: Path) -> None:
+    first = build(tmp_path)
+    second = build(tmp_path)
+    assert CALLS == ["grow", "shake"]
+    assert torch.equal(first.points, second.points)
+
+
+def test_a_changed_later_config_reuses_the_earlier_stage(tmp_path: Path) -> None:
+    build(tmp_path, last=1.0)
+    build(tmp_path, last=2.0)
+    assert CALLS == ["grow", "shake", "shake"]
+
+
+def test_a_changed_earlier_config_remakes_what_depends_on_it(tmp_path: Path) -> None:
+    build(tmp_path, gain=1.0)
+    build(tmp_path, gain=2.0)
+    assert CALLS == ["grow", "shake"] * 2
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    a, b = build(tmp_path, seed=0), build(tmp_path, seed=1)
+    assert not torch.equal(a.points, b.points)
+
+
+def test_without_a_folder_nothing_is_kept() -> None:
+    build(None)
+    build(None)
+    assert CALLS == ["grow", "shake"] * 2
+
+
+def test_a_damaged_result_is_made_again_and_told(tmp_path: Path) -> None:
+    build(tmp_path)
+    for path in tmp_path.glob("grow-*"):
+        path.write_bytes(b"nonsense")
+    events: list[Event] = []
+    run = Run(tmp_path, Context(listener=events.append))
+    run(grow, a_hand(), Config())
+    assert CALLS.count("grow") == 2
+    assert any(isinstance(e, Noted) and "damaged" in e.text for e in events)
+
+
+def test_a_folder_that_cannot_be_written_costs_only_reuse(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    events: list[Event] = []
+    run = Run(tmp_path / "file" / "kept", Context(listener=events.append))
+    assert float(run(grow, a_hand(), Config(3.0)).points[0, 0]) == 3.0
+    assert any(isinstance(e, Noted) and "not kept" in e.text for e in events)
+
+
+def test_events_come_in_order(tmp_path: Path) -> None:
+    events: list[Event] = []
+    Run(tmp_path, Context(listener=events.append))(grow, a_hand(), Config())
+    kinds = [type(e) for e in events]
+    assert kinds == [StageStarted, Advanced, StageFinished]
+    advanced = events[1]
+    assert isinstance(advanced, Advanced)
+    assert advanced.stage == "grow"
+    assert advanced.fraction == 0.5
