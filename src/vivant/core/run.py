@@ -1,9 +1,11 @@
 """A run: one folder, one seed, one device, and stages that are done only once."""
 
+import dataclasses
 import functools
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar, get_type_hints
@@ -80,6 +82,20 @@ class Run:
         self.timings.append(Timing(name, seconds, reused))
         self.context.listener(StageFinished(name, seconds, reused))
         return result
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Context]:
+        """Announce and time work whose outcome is not kept, such as writing a file."""
+        self.context.listener(StageStarted(name))
+        begun = time.perf_counter()
+        yield dataclasses.replace(self.context, stage=name)
+        seconds = time.perf_counter() - begun
+        self.timings.append(Timing(name, seconds, reused=False))
+        self.context.listener(StageFinished(name, seconds, reused=False))
+
+    def latest(self, kind: type[T]) -> T | None:
+        """Give the newest record of a kind that this run made; None if there is none."""
+        return next((result for result in reversed(self._held) if isinstance(result, kind)), None)
 
     def _stage_key(self, stage: Callable[..., object], goods: tuple, named: dict) -> str:
         parts = [stage.__module__, stage.__qualname__, str(self.context.seed), self.context.device]

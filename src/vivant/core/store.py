@@ -5,9 +5,12 @@ No pickle anywhere. Nested records become dotted names; an absent optional recor
 
 import dataclasses
 import errno
+import glob
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import types
 import typing
 from collections.abc import Iterator
@@ -62,6 +65,48 @@ def _why_not(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return f"{path.parent} is a file, not a folder. Choose another folder with --out."
     return f"{path} cannot be written: {error.strerror or error}. Choose another folder with --out."
+
+
+def expect_writable(path: Path, needed_bytes: int = 0) -> None:
+    """Make sure before long work that `path` can be written afterwards; leave no trace.
+
+    Raises:
+        OutputError: If its folder cannot be made or written, or has less room than needed.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder, a file is to be written there. Remove it, or use --out.")
+        sweep(folder, path)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"vivant")
+        if shutil.disk_usage(folder).free < needed_bytes:
+            raise OSError(errno.ENOSPC, "too little room")
+    except OSError as error:
+        raise OutputError(_why_not(folder / path.name, error)) from error
+
+
+def sweep(folder: Path, path: Path) -> None:
+    """Remove what a killed run left of `path`: a process that is gone will not finish its part."""
+    for part in folder.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+        owner = part.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
+        if owner.isdigit() and not _is_running(int(owner)):
+            part.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":
+        # There, signal 0 would end the process; an open file cannot be removed anyway.
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def save(record: Any, path: Path) -> None:
