@@ -1,0 +1,185 @@
+"""The rasteriser in plain torch, to be read beside the papers.
+
+3DGS: Kerbl et al. 2023, arXiv 2308.04079. Projection: Zwicker et al. 2002, EWA splatting. Anti-aliasing: Yu et al.
+2023, Mip-Splatting, arXiv 2311.16493. Any device, any float type, gradients by autograd.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.core.cameras import Cameras
+from vivant.core.rotations import matrices_from_quats
+from vivant.splat.harmonics import colors_from_sh
+from vivant.splat.rasterize._limits import (
+    ALPHA_LEAST,
+    ALPHA_MOST,
+    BLUR,
+    MARGIN,
+    NEAR,
+    TRANSMITTANCE_LEAST,
+)
+from vivant.splat.rasterize._request import Blended, Request
+
+TILE = 16
+"""Pixels; splats are gathered for one square of the picture after another."""
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Splats as one camera sees them, nearest first."""
+
+    centers: Float[Tensor, "splats 2"]
+    covariances: Float[Tensor, "splats 3"]
+    """xx, xy, yy in square pixels, low-pass filter included."""
+
+    opacities: Float[Tensor, " splats"]
+    payload: Float[Tensor, "splats channels"]
+    """What is blended: colour, depth, then normal and features if asked for."""
+
+
+def draw(request: Request) -> Blended:
+    """Draw all views, one after the other."""
+    views = [_draw_view(request, request.cameras[view]) for view in range(len(request.cameras))]
+    blended = torch.stack(views)
+    color, depth, extra, alpha = blended.split([3, 1, blended.shape[-1] - 5, 1], dim=-1)
+    color = color + (1 - alpha) * request.background[:, None, None]
+    return Blended(color, alpha[..., 0], depth[..., 0], extra)
+
+
+def _draw_view(request: Request, camera: Cameras) -> Float[Tensor, "height width channels"]:
+    projected = project_splats(request, camera)
+    rows = []
+    for top in range(0, camera.height, TILE):
+        tiles = [_draw_tile(projected, camera, left, top) for left in range(0, camera.width, TILE)]
+        rows.append(torch.cat(tiles, dim=1))
+    return torch.cat(rows, dim=0)
+
+
+def project_splats(request: Request, camera: Cameras) -> Projected:
+    """Project what the camera can see, and sort it by depth."""
+    splats, cam_from_world = request.splats, camera.cam_from_world[0]
+    depth = splats.means @ cam_from_world[2, :3] + cam_from_world[2, 3]
+    order = depth.detach().float().argsort(stable=True)
+    order = order[depth[order] > NEAR]
+    means, scales = splats.means[order], splats.scales[order]
+    axes_world = matrices_from_quats(splats.quats[order])
+
+    rotation = cam_from_world[:3, :3]
+    means_cam = means @ rotation.T + cam_from_world[:3, 3]
+    axes_cam = rotation @ axes_world
+    centers, jacobian = _linearize(means_cam, camera)
+    half = jacobian @ (axes_cam * scales[:, None])
+    xx, xy, yy = _symmetric(half @ half.transpose(1, 2))
+    opacities = splats.opacities[order]
+    if request.antialiased:
+        before = xx * yy - xy * xy
+        after = (xx + BLUR) * (yy + BLUR) - xy * xy
+        ratio = (before / after).clamp(min=0)
+        opacities = opacities * torch.where(ratio > 0, ratio, 1).sqrt() * (ratio > 0)
+
+    payload = [colors_from_sh(splats.sh[order], _directions(means, camera)), means_cam[:, 2:]]
+    if request.normals:
+        payload.append(_facing_normals(axes_cam, scales, means_cam, camera.orthographic))
+    if request.features is not None:
+        payload.append(request.features[order])
+    covariances = torch.stack([xx + BLUR, xy, yy + BLUR], dim=-1)
+    return Projected(centers, covariances, opacities, torch.cat(payload, dim=1))
+
+
+def _linearize(
+    means_cam: Float[Tensor, "splats 3"], camera: Cameras
+) -> tuple[Float[Tensor, "splats 2"], Float[Tensor, "splats 2 3"]]:
+    """Pixels of the centres, and how pixels move with points near them (EWA splatting, equation 29)."""
+    fx, fy = camera.intrinsics[0, 0, 0], camera.intrinsics[0, 1, 1]
+    cx, cy = camera.intrinsics[0, 0, 2], camera.intrinsics[0, 1, 2]
+    x, y, z = means_cam.unbind(-1)
+    zero, one = torch.zeros_like(z), torch.ones_like(z)
+    if camera.orthographic:
+        centers = torch.stack([fx * x + cx, fy * y + cy], dim=-1)
+        rows = [torch.stack([fx * one, zero, zero], -1), torch.stack([zero, fy * one, zero], -1)]
+        return centers, torch.stack(rows, dim=1)
+    centers = torch.stack([fx * x / z + cx, fy * y / z + cy], dim=-1)
+    # Far outside the picture the linearisation grows without bound: it is taken at a point near the rim.
+    x = z * _limit(x / z, fx, cx, camera.width)
+    y = z * _limit(y / z, fy, cy, camera.height)
+    rows = [
+        torch.stack([fx / z, zero, -fx * x / (z * z)], -1),
+        torch.stack([zero, fy / z, -fy * y / (z * z)], -1),
+    ]
+    return centers, torch.stack(rows, dim=1)
+
+
+def _limit(
+    slope: Float[Tensor, " splats"], focal: Tensor, center: Tensor, size: int
+) -> Float[Tensor, " splats"]:
+    low = (-MARGIN * size - center) / focal
+    high = (size + MARGIN * size - center) / focal
+    return torch.minimum(torch.maximum(slope, low), high)
+
+
+def _symmetric(matrices: Float[Tensor, "splats 2 2"]) -> tuple[Tensor, Tensor, Tensor]:
+    return matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 1]
+
+
+def _directions(means: Float[Tensor, "splats 3"], camera: Cameras) -> Float[Tensor, "splats 3"]:
+    """Unit vectors from the eye to the splats, world axes; all the same for an orthographic camera."""
+    if camera.orthographic:
+        return camera.cam_from_world[0, 2, :3].expand(len(means), 3)
+    return torch.nn.functional.normalize(means - camera.centers_world, dim=-1)
+
+
+def _facing_normals(
+    axes_cam: Float[Tensor, "splats 3 3"],
+    scales: Float[Tensor, "splats 3"],
+    means_cam: Float[Tensor, "splats 3"],
+    orthographic: bool,
+) -> Float[Tensor, "splats 3"]:
+    """Shortest axis of each splat, turned towards the camera."""
+    shortest = scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
+    normals = axes_cam.gather(2, shortest)[..., 0]
+    away = normals[:, 2] if orthographic else (normals * means_cam).sum(-1)
+    return torch.where(away[:, None] > 0, -normals, normals)
+
+
+def _draw_tile(
+    projected: Projected, camera: Cameras, left: int, top: int
+) -> Float[Tensor, "height width channels"]:
+    """Blend one square front to back; the last channel is alpha."""
+    right, bottom = min(left + TILE, camera.width), min(top + TILE, camera.height)
+    like = projected.centers
+    column = torch.arange(left, right).to(like) + 0.5
+    row = torch.arange(top, bottom).to(like) + 0.5
+    near = _touching(projected, left, right, top, bottom)
+    centers, payload = projected.centers[near], projected.payload[near]
+    xx, xy, yy = projected.covariances[near].unbind(-1)
+    dx = column[None, :, None] - centers[:, 0]
+    dy = row[:, None, None] - centers[:, 1]
+    squared = (yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy) / (xx * yy - xy * xy)
+    alpha = (projected.opacities[near] * (-0.5 * squared).exp()).clamp(max=ALPHA_MOST)
+    alpha = alpha * (alpha.detach() >= ALPHA_LEAST)
+    light = _light_before(alpha.detach())
+    alpha = alpha * (light >= TRANSMITTANCE_LEAST)
+    weights = alpha * _light_before(alpha)
+    through = 1 - weights.sum(-1, keepdim=True)
+    return torch.cat([weights @ payload, 1 - through], dim=-1)
+
+
+def _touching(projected: Projected, left: int, right: int, top: int, bottom: int) -> Tensor:
+    """Numbers of the splats that are at least `ALPHA_LEAST` somewhere in the box round a tile."""
+    with torch.no_grad():
+        reach = 2 * (projected.opacities / ALPHA_LEAST).clamp(min=1e-30).log()
+        # 1 % more than the exact ellipse, so that rounding here cannot decide what is drawn.
+        radius = 1.01 * (reach.clamp(min=0)[:, None] * projected.covariances[:, [0, 2]]).sqrt()
+        low, high = projected.centers - radius, projected.centers + radius
+        across = (high[:, 0] >= left) & (low[:, 0] <= right)
+        down = (high[:, 1] >= top) & (low[:, 1] <= bottom)
+        return (across & down & (reach > 0)).nonzero()[:, 0]
+
+
+def _light_before(alpha: Float[Tensor, "*pixels splats"]) -> Float[Tensor, "*pixels splats"]:
+    """How much light gets through all splats before each."""
+    through = torch.cumprod(1 - alpha, dim=-1)
+    return torch.cat([torch.ones_like(through[..., :1]), through[..., :-1]], dim=-1)
