@@ -1,4 +1,4 @@
-"""Picture files: read whatever a camera or an editor wrote, write PNG, JPEG and WebP. The only importer of PIL."""
+"""Picture files: read what cameras and editors write, write PNG, JPEG and WebP. The only importer of PIL."""
 
 import contextlib
 import hashlib
@@ -315,7 +315,13 @@ def sample_box(
     box: tuple[float, float, float, float],
     size: tuple[int, int],
 ) -> UInt8[np.ndarray, "box_height box_width *channels"]:
-    """Cut a box (x0, y0, x1, y1; fractions allowed) inside the picture and bring it to `size` (width, height)."""
+    """Cut a box inside the picture and bring it to a size.
+
+    Args:
+        pixels: The picture.
+        box: Left, top, right, bottom; fractions are allowed.
+        size: Width and height of the result.
+    """
     image = Image.fromarray(pixels)
     return np.array(image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
 

@@ -5,7 +5,7 @@ points come back in pixels of the picture handed in, centres at half-integers.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -84,6 +84,7 @@ class HandSeen:
     """0 to 1: how sure the engine is of the side."""
 
 
+@runtime_checkable
 class VisionEngine(Protocol):
     """Finds people, their body points, faces and hands in a picture."""
 
