@@ -1,0 +1,99 @@
+"""`vivant create`: one photo in, avatar, preview and report out."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from vivant.cli import terminal
+from vivant.cli.options import Positional, named, parse
+from vivant.core.errors import BadInputError
+
+RECOMMENDED = "quick"
+"""The recipe we recommend today."""
+
+ROOM_NEEDED = 64 * 1024**2
+"""Bytes that must be free before the work starts: an avatar of 80,000 splats takes about 20 MB."""
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What every way to make an avatar can be told."""
+
+    photo: Annotated[Positional[Path | None], named("PHOTO")] = None
+    """A photo of one person, best from head to foot. Without one, a sample that comes with vivant is taken."""
+
+    out: Annotated[Path | None, named("FOLDER", "-o")] = None
+    """Where the three files go. Default: beside the photo (for the sample: here)."""
+
+    person: Annotated[int | None, named("N")] = None
+    """Which person, counted from the left, starting at 1. Default: the largest."""
+
+    seed: int = 0
+    """Seed of everything random."""
+
+    fresh: bool = False
+    """Do all stages anew, even if an earlier run kept their results."""
+
+    timings: bool = False
+    """Print what each stage took, and the memory."""
+
+    json: bool = False
+    """Print one JSON event a line instead of bars."""
+
+    quiet: bool = False
+    """Print nothing but errors."""
+
+    debug: bool = False
+    """Print the full traceback of an error."""
+
+
+@dataclass(frozen=True)
+class CreateOptions(JobOptions):
+    """Make an avatar from one photo: PHOTO.avatar, PHOTO.preview.webp and PHOTO.report.html."""
+
+    recipe: Annotated[str, named("NAME")] = RECOMMENDED
+    """How it is made. `vivant NAME --help` lists a recipe's own options."""
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the command line asks, with the recipe's defaults."""
+    options = parse(CreateOptions, "create", arguments)
+    from vivant.recipes import load_recipe
+
+    return carry_out(options, options.recipe, load_recipe(options.recipe).Config())
+
+
+def carry_out(options: JobOptions, name: str, config: object) -> int:
+    """Make the three files of one photo.
+
+    Raises:
+        VivantError: If the photo cannot be used, or the files cannot be written.
+    """
+    begun = terminal.clock()
+    from vivant.core import store
+    from vivant.core.folders import results_folder
+    from vivant.core.run import Context, Run
+    from vivant.recipes import Files, build_and_deliver, sample_photo
+
+    photo = options.photo or sample_photo()
+    if options.out is not None and options.out.is_file():
+        raise BadInputError(f"--out {options.out} is a file. Name a folder.")
+    folder = options.out or (photo.parent if options.photo else Path())
+    files = Files.beside(folder / photo.name)
+    for path in files.paths:
+        store.expect_writable(path, ROOM_NEEDED)
+    if options.person is not None:
+        config = _with_person(config, options.person)
+    with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
+        run = Run(None if options.fresh else results_folder(), Context(seed=options.seed, listener=listener))
+        build_and_deliver(run, photo, name, config, files)
+    terminal.show_files(files.paths, as_json=options.json, quiet=options.quiet)
+    if options.timings and not options.json:
+        terminal.show_timings(run.timings, terminal.clock() - begun)
+    return 0
+
+
+def _with_person(config: object, person: int) -> object:
+    perceive = dataclasses.replace(config.perceive, person=person)
+    return dataclasses.replace(config, perceive=perceive)
