@@ -1,0 +1,5 @@
+"""From a person in a photo to the rigged body that fits."""
+
+from vivant.fit.photo import FitConfig, fit_body
+
+__all__ = ["FitConfig", "fit_body"]

@@ -1,0 +1,108 @@
+"""The stage: a person in a photo in, the body that fits out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.body import load_anny
+from vivant.core.run import Context
+from vivant.fit.evidence import Evidence, balance, directions, gather_evidence, reprojection
+from vivant.fit.freedoms import make_freedoms
+from vivant.fit.landmarks import Landmarks, anny_landmarks, model_skeleton
+from vivant.fit.placement import place_in_world, pose_of
+from vivant.fit.reduced import State
+from vivant.fit.solve import Anatomy, Prior, Problem, Solution, activate, minimise
+from vivant.fit.starts import first_state, stances
+from vivant.fit.terms import Pinhole
+from vivant.records import Body, Person, Shape
+
+PHENOTYPE_SPREAD = {
+    "gender": 0.35, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How the body is fitted."""
+
+    steps: int = 40
+    """Most steps of the solver in each stage; it stops earlier when nothing improves."""
+
+    focal_px: float | None = None
+    """Focal length in pixels of the photo; by default what the photo says, or a normal lens."""
+
+    age: float = 0.7
+    """0 newborn, 0.33 child, 0.67 young adult, 1 old; it cannot be read off the picture."""
+
+    gender: float = 0.5
+    """0 male, 1 female; it cannot be read off the picture reliably."""
+
+
+def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
+    """Fit a rigged body to the person: global placement first, then all joints and the shape.
+
+    Raises:
+        NumericalError: If the solver made a NaN.
+    """
+    with torch.no_grad(), one_thread():
+        model = load_anny()
+        anatomy = Anatomy(model, model_skeleton(model), make_freedoms(model))
+        landmarks = anny_landmarks()
+        intrinsics = _intrinsics(person, config)
+        camera = Pinhole(intrinsics.diagonal()[:2], intrinsics[:2, 2])
+        evidence = gather_evidence(person, landmarks, camera)
+        shape = model.default_shape(age=config.age, gender=config.gender)
+        prior = _prior(anatomy, shape.coefficients)
+        state = _fit_points(anatomy, landmarks, evidence, prior, config).state
+        context.advance(0.3)
+        shape = Shape("anny", state.phenotypes, state.actions)
+        rig = model.rig(shape)
+        return place_in_world(rig, pose_of(anatomy, state, rig), shape, person, intrinsics, ())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small matrices are slower on several threads, and much slower on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _intrinsics(person: Person, config: FitConfig) -> Float[Tensor, "3 3"]:
+    intrinsics = person.intrinsics.clone()
+    if config.focal_px is not None:
+        scale = person.photo_from_image.diagonal()[:2]
+        intrinsics[0, 0], intrinsics[1, 1] = config.focal_px / scale[0], config.focal_px / scale[1]
+    return intrinsics
+
+
+def _prior(anatomy: Anatomy, phenotypes: Float[Tensor, " phenotypes"]) -> Prior:
+    freedoms = anatomy.freedoms
+    spread = torch.tensor([PHENOTYPE_SPREAD[name] for name in anatomy.model.phenotype_names])
+    return Prior(freedoms.natural, freedoms.spread, phenotypes, spread, 0.3)
+
+
+def _fit_points(
+    anatomy: Anatomy, landmarks: Landmarks, evidence: Evidence, prior: Prior, config: FitConfig
+) -> Solution:
+    """Fit to the body points from several stances, and keep the best."""
+    body_joints = [row for row, name in enumerate(anatomy.freedoms.names) if not name.startswith("finger")]
+    near = activate(anatomy, joints=body_joints, phenotypes=("height", "proportions"))
+    best: Solution | None = None
+    start = first_state(anatomy, landmarks, evidence, prior.phenotypes)
+    terms = (reprojection(evidence, 0, 30.0), directions(evidence, 0, 0.2), *balance(evidence, 0))
+    for state in stances(anatomy, start):
+        found = minimise(Problem(anatomy, landmarks.body, terms, prior, near), state, 15)
+        if best is None or found.cost < best.cost:
+            best = found
+    assert best is not None
+    terms = (reprojection(evidence, 0, 8.0), directions(evidence, 0, 0.2), *balance(evidence, 0))
+    every = activate(anatomy, joints=body_joints, phenotypes=anatomy.model.phenotype_names)
+    return minimise(Problem(anatomy, landmarks.body, terms, prior, every), best.state, config.steps)

@@ -1,0 +1,158 @@
+"""Terms of the energy: what they measure, and along which directions points must move to change it.
+
+The solver's world has our axes with the camera at its origin, looking along -z, level. A term looks at where points
+lie and returns rows of a least-squares problem; residuals come divided by the size that is one standard deviation.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Places = Float[Tensor, "points 3"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Residuals, and how points move them."""
+
+    values: Float[Tensor, " rows"]
+    weights: Float[Tensor, " rows"]
+    """Trust, already lowered for outliers."""
+
+    points: Int[Tensor, " rows"]
+    directions: Float[Tensor, "rows 3"]
+    """By how much the value grows when the point moves by a metre along each axis."""
+
+    against: Int[Tensor, " rows"] | None
+    """A second point, which moves the value the other way; None if the rows have none."""
+
+    cost: float
+    """The term's energy, outliers counted as its robust loss has it."""
+
+
+class Term(Protocol):
+    """One term of the energy."""
+
+    def rows(self, places: Places) -> Rows:
+        """Measure."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """The camera in the solver's world."""
+
+    focal: Float[Tensor, "2"]
+    center: Float[Tensor, "2"]
+
+    def project(self, places: Places) -> Float[Tensor, "points 2"]:
+        """Pixels of points; those at or behind the camera go far away."""
+        depth = (-places[:, 2:]).clamp(min=0.05)
+        flipped = places[:, :2] * places.new_tensor([1.0, -1.0])
+        return flipped / depth * self.focal + self.center
+
+    def gradients(self, places: Places) -> Float[Tensor, "points 2 3"]:
+        """How the pixels move when the points do."""
+        depth = (-places[:, 2]).clamp(min=0.05)
+        zero = torch.zeros_like(depth)
+        fx, fy = self.focal
+        u = torch.stack([fx / depth, zero, fx * places[:, 0] / depth**2], dim=-1)
+        v = torch.stack([zero, -fy / depth, -fy * places[:, 1] / depth**2], dim=-1)
+        return torch.stack([u, v], dim=1)
+
+
+def robust(squares: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Geman-McClure: the loss of squared residuals, and the weight that least squares must give them."""
+    share = scale**2 / (scale**2 + squares)
+    return squares * share, share**2
+
+
+@dataclass(frozen=True)
+class Reprojection:
+    """Points of the body lie where the detector saw them."""
+
+    camera: Pinhole
+    points: Int[Tensor, " seen"]
+    targets: Float[Tensor, "seen 2"]
+    """Pixels."""
+
+    sigma_px: float
+    trust: Float[Tensor, " seen"]
+    scale: float
+    """In sigmas: residuals beyond it count less and less."""
+
+    def rows(self, places: Places) -> Rows:
+        """Two rows a point."""
+        here = places[self.points]
+        error = (self.camera.project(here) - self.targets) / self.sigma_px
+        loss, weight = robust(error.square().sum(1), self.scale)
+        return Rows(
+            values=error.flatten(),
+            weights=(self.trust * weight).repeat_interleave(2),
+            points=self.points.repeat_interleave(2),
+            directions=(self.camera.gradients(here) / self.sigma_px).flatten(0, 1),
+            against=None,
+            cost=float((self.trust * loss).sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Limbs point where the detector's guess in space says."""
+
+    start: Int[Tensor, " limbs"]
+    end: Int[Tensor, " limbs"]
+    targets: Float[Tensor, "limbs 3"]
+    """Unit, in the solver's world."""
+
+    sigma: float
+    """Radians."""
+
+    trust: Float[Tensor, " limbs"]
+    scale: float
+
+    def rows(self, places: Places) -> Rows:
+        """Three rows a limb."""
+        along = places[self.end] - places[self.start]
+        length = along.norm(dim=1, keepdim=True).clamp(min=1e-3)
+        along = along / length
+        error = (along - self.targets) / self.sigma
+        loss, weight = robust(error.square().sum(1), self.scale)
+        square = (torch.eye(3) - along[:, :, None] * along[:, None]) / (length[..., None] * self.sigma)
+        return Rows(
+            values=error.flatten(),
+            weights=(self.trust * weight).repeat_interleave(3),
+            points=self.end.repeat_interleave(3),
+            directions=square.flatten(0, 1),
+            against=self.start.repeat_interleave(3),
+            cost=float((self.trust * loss).sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Pairs of points lie at one height, or one depth."""
+
+    points: Int[Tensor, " pairs"]
+    against: Int[Tensor, " pairs"]
+    axis: Float[Tensor, "3"]
+    """Along which the difference is measured."""
+
+    sigma: Float[Tensor, " pairs"]
+    """Metres."""
+
+    def rows(self, places: Places) -> Rows:
+        """One row a pair."""
+        error = ((places[self.points] - places[self.against]) @ self.axis) / self.sigma
+        loss, weight = robust(error.square(), 3.0)
+        return Rows(
+            values=error,
+            weights=weight,
+            points=self.points,
+            directions=self.axis / self.sigma[:, None],
+            against=self.against,
+            cost=float(loss.sum()),
+        )
