@@ -1,6 +1,6 @@
 """Gaussians: drawn with gradients, and read and written as files."""
 
 from vivant.splat.harmonics import colors_from_sh, sh_from_colors
-from vivant.splat.rasterize import rasterize
+from vivant.splat.rasterizer import rasterize
 
 __all__ = ["colors_from_sh", "rasterize", "sh_from_colors"]

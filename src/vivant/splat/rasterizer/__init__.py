@@ -11,7 +11,7 @@ from vivant.core.checks import expect, expect_counts
 from vivant.core.errors import BadInputError
 from vivant.records import Rendering, Splats
 from vivant.splat.harmonics import BAND_COUNTS
-from vivant.splat.rasterize._request import Blended, Request
+from vivant.splat.rasterizer._request import Blended, Request
 
 __all__ = ["Backend", "rasterize"]
 
@@ -58,9 +58,21 @@ def rasterize(
         MissingExtraError: If gsplat is asked for and not installed.
     """
     behind, behind_features = _refuse_bad_input(splats, cameras, background, features)
-    if backend == "auto":
-        backend = "reference"
     request = Request(splats, cameras, behind, features, normals, antialiased, threads)
+    if backend == "auto":
+        # The numba backend has no gradients yet.
+        needs_grad = any(
+            t.requires_grad
+            for t in (
+                splats.means,
+                splats.quats,
+                splats.log_scales,
+                splats.sh,
+                splats.opacity_logits,
+                cameras.cam_from_world,
+            )
+        )
+        backend = "reference" if torch.is_grad_enabled() and needs_grad else "numba"
     blended = _draw(backend, request)
     extra = blended.extra
     if normals:
@@ -79,10 +91,12 @@ def rasterize(
 def _draw(backend: Backend, request: Request) -> Blended:
     """Load only the backend that is wanted."""
     if backend == "reference":
-        from vivant.splat.rasterize import _reference
+        from vivant.splat.rasterizer import _reference
 
         return _reference.draw(request)
-    raise BadInputError(f"The backend {backend!r} is not there yet; use `reference`.")
+    from vivant.splat.rasterizer import _numba
+
+    return _numba.draw(request)
 
 
 def _refuse_bad_input(

@@ -13,7 +13,7 @@ from torch import Tensor
 from vivant.core.cameras import Cameras
 from vivant.core.rotations import matrices_from_quats
 from vivant.splat.harmonics import colors_from_sh
-from vivant.splat.rasterize._limits import (
+from vivant.splat.rasterizer._limits import (
     ALPHA_LEAST,
     ALPHA_MOST,
     BLUR,
@@ -21,7 +21,7 @@ from vivant.splat.rasterize._limits import (
     NEAR,
     TRANSMITTANCE_LEAST,
 )
-from vivant.splat.rasterize._request import Blended, Request
+from vivant.splat.rasterizer._request import Blended, Request
 
 TILE = 16
 """Pixels; splats are gathered for one square of the picture after another."""

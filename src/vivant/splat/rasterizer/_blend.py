@@ -1,0 +1,203 @@
+"""Kernel that blends the splats of one tile front to back, eight pixels of a row at a time.
+
+Down the rows a Gaussian is not evaluated again: G(y+1) = G(y) R(y) and R(y+1) = R(y) K, because the exponent is a square in y. The
+chain starts anew every few rows: else it would stay at 0 once it underflowed (on thin splats, which then vanish in
+part), and rounding would add up.
+"""
+
+import math
+
+import numpy as np
+
+from vivant.core.jit import kernel
+from vivant.splat.rasterizer import _limits
+from vivant.splat.rasterizer._project import (
+    CENTER_X,
+    CENTER_Y,
+    COLUMNS,
+    INVERSE_REST,
+    INVERSE_XX,
+    LOG2_OPACITY,
+    PAYLOAD,
+    RECORD,
+    ROWS,
+    SLOPE,
+    TILE,
+)
+from vivant.splat.rasterizer._vectors import (
+    LANES,
+    align_stack,
+    bits_ge,
+    exp2,
+    iota,
+    leading_zeros,
+    load,
+    maximum,
+    minimum,
+    prefetch,
+    spread,
+    store,
+    take_ticket,
+    trailing_zeros,
+    where_ge,
+)
+
+f32 = np.float32
+ALPHA_LEAST, ALPHA_MOST = f32(_limits.ALPHA_LEAST), f32(_limits.ALPHA_MOST)
+TRANSMITTANCE_LEAST = f32(_limits.TRANSMITTANCE_LEAST)
+HALF, ONE, TWO, ZERO = f32(0.5), f32(1), f32(2), f32(0)
+HALF_LOG2_E = f32(0.5 * np.log2(np.e))
+EXPONENT_LEAST, EXPONENT_MOST = f32(-125), f32(120)
+RESEED_SIGMA_SQUARED, RESEED_ROWS = f32(80), 32
+AHEAD = 8
+
+STRIPS = TILE // LANES
+PITCH = TILE + LANES
+"""Numbers between rows of a tile's plane: strips may start at any column and overhang."""
+
+PLANE = TILE * PITCH
+FORWARD_PLANES, BACKWARD_PLANES = 5, 7
+ALL_ROWS = np.uint64(0xFFFFFFFFFFFFFFFF)
+BIT = np.uint64(1)
+NO_ROW = np.uint64(0)
+REFRESH = 64
+"""After so many splats a tile looks which of its rows are still open."""
+
+
+@kernel
+def blend_tiles(
+    ticket, tile_order, tiles_across, width, height, background, records, integers, tile_starts, tile_splats,
+    planes, open_rows, color, depth, alpha, extra, group,
+):  # fmt: skip
+    """Blend tiles until none is left; threads draw tickets for them.
+
+    Group -1 writes colour, depth and alpha; group 0 and up write four channels of `extra` each.
+    """
+    while True:
+        turn = take_ticket(ticket)
+        if turn >= tile_order.shape[0]:
+            break
+        tile = tile_order[turn]
+        left, top = (tile % tiles_across) * TILE, (tile // tiles_across) * TILE
+        right, bottom = min(left + TILE, width), min(top + TILE, height)
+        begin, end = tile_starts[tile], tile_starts[tile + 1]
+        if begin < end:
+            open_tile(planes, FORWARD_PLANES, open_rows, right - left, bottom - top)
+            _blend(begin, end, left, top, records, integers, tile_splats, planes, open_rows)
+        if group < 0:
+            _write_picture(begin < end, left, top, right, bottom, background, planes, color, depth, alpha)
+        else:
+            _write_extra(begin < end, left, top, right, bottom, planes, extra, group)
+
+
+@kernel
+def open_tile(planes, count, open_rows, columns, rows):
+    """Empty a tile's planes; full light in the first where there are pixels, none elsewhere."""
+    planes[: count * PLANE] = ZERO
+    for row in range(rows):
+        planes[row * PITCH : row * PITCH + columns] = ONE
+    open_rows[:] = NO_ROW
+    all_rows = ALL_ROWS if rows >= 64 else (BIT << np.uint64(rows)) - BIT
+    open_rows[:STRIPS] = all_rows
+
+
+@kernel
+def close_rows(planes, open_rows):
+    """Strike out rows of strips that take no more light. True while any is open."""
+    least, left = spread(TRANSMITTANCE_LEAST), NO_ROW
+    for strip in range(STRIPS):
+        waiting, still = open_rows[strip], NO_ROW
+        while waiting != NO_ROW:
+            row = trailing_zeros(waiting)
+            waiting = waiting & (waiting - BIT)
+            if bits_ge(load(planes, np.int64(row) * PITCH + strip * LANES), least) != 0:
+                still |= BIT << row
+        open_rows[strip] = still
+        left |= still
+    return left != NO_ROW
+
+
+@kernel
+def _blend(begin, end, left, top, records, integers, tile_splats, planes, open_rows):
+    align_stack()
+    zero, lanes = spread(ZERO), iota()
+    least_light, least_alpha, most_alpha = spread(TRANSMITTANCE_LEAST), spread(ALPHA_LEAST), spread(ALPHA_MOST)
+    least, most = spread(EXPONENT_LEAST), spread(EXPONENT_MOST)
+    for entry in range(begin, end):
+        if (entry - begin) % REFRESH == REFRESH - 1 and not close_rows(planes, open_rows):
+            break
+        i = tile_splats[entry]
+        if entry + AHEAD < end:
+            prefetch(records, tile_splats[entry + AHEAD] * RECORD)
+        columns, rows = integers[i, COLUMNS], integers[i, ROWS]
+        first_column, last_column = max((columns & 0xFFFF) - left, 0), min((columns >> 16) - left, TILE - 1)
+        first_row, last_row = max((rows & 0xFFFF) - top, 0), min((rows >> 16) - top, TILE - 1)
+        in_box = (ALL_ROWS >> np.uint64(63 - (last_row - first_row))) << np.uint64(first_row)
+        x, y = records[i, CENTER_X] - f32(left) - HALF, records[i, CENTER_Y] - f32(top) - HALF
+        across, down = -HALF_LOG2_E * records[i, INVERSE_XX], -HALF_LOG2_E * records[i, INVERSE_REST]
+        slope, opacity = records[i, SLOPE], spread(records[i, LOG2_OPACITY])
+        p0, p1 = spread(records[i, PAYLOAD]), spread(records[i, PAYLOAD + 1])
+        p2, p3 = spread(records[i, PAYLOAD + 2]), spread(records[i, PAYLOAD + 3])
+        bend = exp2(spread(TWO * down))
+        chain = chain_length(records[i, INVERSE_REST], last_row - first_row)
+        column = first_column
+        while column <= last_column:
+            seen = (open_rows[column >> 3] | open_rows[(column >> 3) + 1]) & in_box
+            if seen != NO_ROW:
+                row, last = np.int64(trailing_zeros(seen)), 63 - np.int64(leading_zeros(seen))
+                dx = lanes + spread(f32(column) - x)
+                peak, lean = across * dx * dx + opacity, slope * dx
+                while row <= last:
+                    off = spread(f32(row) - y) - lean
+                    power = down * off * off + peak
+                    gauss = where_ge(power, least, exp2(maximum(power, least)), zero)
+                    ratio = exp2(minimum(maximum(down * (TWO * off + ONE), least), most))
+                    stop = min(last + 1, row + chain)
+                    place = row * PITCH + column
+                    for _ in range(row, stop):
+                        light = load(planes, place)
+                        alpha = where_ge(gauss, least_alpha, minimum(gauss, most_alpha), zero)
+                        weight = where_ge(light, least_light, alpha, zero) * light
+                        gauss = gauss * ratio
+                        ratio = ratio * bend
+                        store(planes, place, light - weight)
+                        store(planes, place + PLANE, weight * p0 + load(planes, place + PLANE))
+                        store(planes, place + 2 * PLANE, weight * p1 + load(planes, place + 2 * PLANE))
+                        store(planes, place + 3 * PLANE, weight * p2 + load(planes, place + 3 * PLANE))
+                        store(planes, place + 4 * PLANE, weight * p3 + load(planes, place + 4 * PLANE))
+                        place += PITCH
+                    row = stop
+            column += LANES
+
+
+@kernel
+def chain_length(inverse_rest, rows):
+    """For how many rows the recurrence may run: 9 standard deviations, where nothing visible can have underflowed."""
+    if inverse_rest * f32(rows * rows) > RESEED_SIGMA_SQUARED:
+        return min(RESEED_ROWS, np.int64(math.sqrt(RESEED_SIGMA_SQUARED / inverse_rest)))
+    return RESEED_ROWS
+
+
+@kernel
+def _write_picture(filled, left, top, right, bottom, background, planes, color, depth, alpha):
+    red, green, blue = background[0], background[1], background[2]
+    for row in range(top, bottom):
+        place = (row - top) * PITCH - left
+        for column in range(left, right):
+            i = place + column
+            light = planes[i] if filled else ONE
+            color[row, column, 0] = light * red + (planes[i + PLANE] if filled else ZERO)
+            color[row, column, 1] = light * green + (planes[i + 2 * PLANE] if filled else ZERO)
+            color[row, column, 2] = light * blue + (planes[i + 3 * PLANE] if filled else ZERO)
+            depth[row, column] = planes[i + 4 * PLANE] if filled else ZERO
+            alpha[row, column] = ONE - light
+
+
+@kernel
+def _write_extra(filled, left, top, right, bottom, planes, extra, group):
+    for row in range(top, bottom):
+        place = (row - top) * PITCH - left
+        for column in range(left, right):
+            for channel in range(4):
+                value = planes[place + column + (channel + 1) * PLANE] if filled else ZERO
+                extra[row, column, group * 4 + channel] = value

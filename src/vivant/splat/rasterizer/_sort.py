@@ -1,0 +1,130 @@
+"""Kernels that sort splats by depth and hand them to the tiles they touch, in that order."""
+
+import numpy as np
+
+from vivant.core.jit import kernel
+from vivant.splat.rasterizer._project import COLUMNS, NEVER, NUMBER, PAYLOAD, RECORD, ROWS, TILE_BITS
+from vivant.splat.rasterizer._vectors import LANES, load, prefetch, store
+
+DIGIT = 11
+AHEAD = 8
+
+
+@kernel
+def sort_by_depth(keys, order, other_keys, other_order):
+    """Radix sort of what is drawn, stable: splats of equal depth keep their order.
+
+    Works to and fro between two pairs of arrays.
+
+    Returns:
+        How many are drawn, and whether the order ended in `other_order`.
+    """
+    drawn = 0
+    for splat in range(keys.shape[0]):
+        if keys[splat] != NEVER:
+            keys[drawn], order[drawn] = keys[splat], splat
+            drawn += 1
+    buckets = 1 << DIGIT
+    counts = np.zeros((3, buckets), np.int32)
+    for i in range(drawn):
+        key = keys[i]
+        counts[0, key & (buckets - 1)] += 1
+        counts[1, (key >> DIGIT) & (buckets - 1)] += 1
+        counts[2, key >> (2 * DIGIT)] += 1
+    swapped = False
+    for digit in range(3):
+        if _start_buckets(counts[digit], drawn):
+            continue
+        if swapped:
+            _move(other_keys, other_order, keys, order, drawn, digit * DIGIT, counts[digit])
+        else:
+            _move(keys, order, other_keys, other_order, drawn, digit * DIGIT, counts[digit])
+        swapped = not swapped
+    return drawn, swapped
+
+
+@kernel
+def _start_buckets(counts, drawn):
+    """Turn counts into first places. True if all keys share this digit and nothing needs to move."""
+    total, shared = 0, False
+    for bucket in range(counts.shape[0]):
+        count = counts[bucket]
+        shared |= count == drawn
+        counts[bucket] = total
+        total += count
+    return shared
+
+
+@kernel
+def _move(keys, order, to_keys, to_order, drawn, shift, places):
+    for i in range(drawn):
+        key = keys[i]
+        bucket = (key >> shift) & ((1 << DIGIT) - 1)
+        place = places[bucket]
+        places[bucket] = place + 1
+        to_keys[place], to_order[place] = key, order[i]
+
+
+@kernel
+def start_slots(tiles, slots):
+    """Where each splat's gradients begin: it has one slot for every tile it touches."""
+    total = 0
+    for splat in range(tiles.shape[0]):
+        slots[splat] = total
+        total += tiles[splat]
+    slots[tiles.shape[0]] = total
+    return total
+
+
+@kernel
+def count_tiles(begin, end, records, order, sorted_records, sorted_integers, tiles_across, counts):
+    """Copy records into depth order, and count how many go into each tile."""
+    counts[:] = 0
+    for i in range(begin, end):
+        if i + AHEAD < end:
+            prefetch(records, order[i + AHEAD] * RECORD)
+        store(sorted_records, i * RECORD, load(records, order[i] * RECORD))
+        store(sorted_records, i * RECORD + LANES, load(records, order[i] * RECORD + LANES))
+        columns, rows = sorted_integers[i, COLUMNS], sorted_integers[i, ROWS]
+        for row in range((rows & 0xFFFF) >> TILE_BITS, ((rows >> 16) >> TILE_BITS) + 1):
+            for column in range((columns & 0xFFFF) >> TILE_BITS, ((columns >> 16) >> TILE_BITS) + 1):
+                counts[row * tiles_across + column] += 1
+
+
+@kernel
+def start_tiles(counts, tile_starts):
+    """Turn counts (threads, tiles) into first places; thread 0's splats, which are nearer, come first."""
+    total = 0
+    for tile in range(counts.shape[1]):
+        tile_starts[tile] = total
+        for thread in range(counts.shape[0]):
+            count = counts[thread, tile]
+            counts[thread, tile] = total
+            total += count
+    tile_starts[counts.shape[1]] = total
+
+
+@kernel
+def fill_tiles(begin, end, sorted_integers, slots, tiles_across, places, tile_splats, tile_slots):
+    """List for each tile its splats, nearest first, and the slots of their gradients."""
+    for i in range(begin, end):
+        columns, rows = sorted_integers[i, COLUMNS], sorted_integers[i, ROWS]
+        slot = slots[sorted_integers[i, NUMBER]]
+        for row in range((rows & 0xFFFF) >> TILE_BITS, ((rows >> 16) >> TILE_BITS) + 1):
+            for column in range((columns & 0xFFFF) >> TILE_BITS, ((columns >> 16) >> TILE_BITS) + 1):
+                tile = row * tiles_across + column
+                place = places[tile]
+                places[tile] = place + 1
+                tile_splats[place], tile_slots[place] = i, slot
+                slot += 1
+
+
+@kernel
+def copy_payload(begin, end, sorted_records, sorted_integers, extra, group, target):
+    """Make records that carry four of the extra channels instead of colour and depth."""
+    for i in range(begin, end):
+        store(target, i * RECORD, load(sorted_records, i * RECORD))
+        store(target, i * RECORD + LANES, load(sorted_records, i * RECORD + LANES))
+        splat = sorted_integers[i, NUMBER]
+        for channel in range(4):
+            target[i, PAYLOAD + channel] = extra[splat, group * 4 + channel]
