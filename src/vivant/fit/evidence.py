@@ -134,13 +134,8 @@ def balance(evidence: Evidence, first: int) -> tuple[Alignment, ...]:
                 over.append(evidence.row(f"{side}_{part}"))
                 under.append(evidence.row(f"{side}_{foot}"))
                 sigma.append(size)
-    upright = Alignment(
-        torch.tensor(over) + first,
-        torch.tensor(under) + first,
-        torch.tensor([0.0, 0.0, 1.0]),
-        torch.tensor(sigma),
-    )
+    upright = Alignment(torch.tensor(over) + first, torch.tensor(under) + first, "front", torch.tensor(sigma))
     toes = torch.tensor([evidence.row("left_foot_index"), evidence.row("right_foot_index")]) + first
     heels = torch.tensor([evidence.row("left_heel"), evidence.row("right_heel")]) + first
-    soles = Alignment(toes, heels, torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.04, 0.04]))
+    soles = Alignment(toes, heels, "up", torch.tensor([0.03, 0.03]))
     return upright, soles

@@ -10,15 +10,17 @@ from torch import Tensor
 
 from vivant.body import load_anny
 from vivant.core.run import Context
-from vivant.fit.evidence import Evidence, balance, directions, gather_evidence, reprojection
+from vivant.fit.evidence import gather_evidence
 from vivant.fit.freedoms import make_freedoms
-from vivant.fit.landmarks import Landmarks, anny_landmarks, model_skeleton
+from vivant.fit.landmarks import anny_landmarks, model_skeleton
 from vivant.fit.placement import place_in_world, pose_of
-from vivant.fit.reduced import State
-from vivant.fit.solve import Anatomy, Prior, Problem, Solution, activate, minimise
-from vivant.fit.starts import first_state, stances
+from vivant.fit.silhouette import prepare_mask, sample_skin
+from vivant.fit.solve import Anatomy, Prior
+from vivant.fit.stages import Case, fit_outline, fit_points
 from vivant.fit.terms import Pinhole
 from vivant.records import Body, Person, Shape
+
+SKIN_SAMPLES = 2500
 
 PHENOTYPE_SPREAD = {
     "gender": 0.35, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
@@ -43,7 +45,7 @@ class FitConfig:
 
 
 def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
-    """Fit a rigged body to the person: global placement first, then all joints and the shape.
+    """Fit a rigged body to the person: points from several starts, then outline, hands and face.
 
     Raises:
         NumericalError: If the solver made a NaN.
@@ -56,12 +58,16 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         camera = Pinhole(intrinsics.diagonal()[:2], intrinsics[:2, 2])
         evidence = gather_evidence(person, landmarks, camera)
         shape = model.default_shape(age=config.age, gender=config.gender)
-        prior = _prior(anatomy, shape.coefficients)
-        state = _fit_points(anatomy, landmarks, evidence, prior, config).state
+        case = Case(anatomy, landmarks, evidence, _prior(anatomy, shape.coefficients), person, config.steps)
+        state = fit_points(case)
         context.advance(0.3)
+        mask = prepare_mask(person.alpha)
+        if mask is not None:
+            state = fit_outline(case, state, mask, sample_skin(model, SKIN_SAMPLES))
+        context.advance(0.7)
         shape = Shape("anny", state.phenotypes, state.actions)
         rig = model.rig(shape)
-        return place_in_world(rig, pose_of(anatomy, state, rig), shape, person, intrinsics, ())
+        return place_in_world(rig, pose_of(anatomy, state, rig), shape, person, intrinsics, state.tilt, ())
 
 
 @contextmanager
@@ -86,23 +92,4 @@ def _intrinsics(person: Person, config: FitConfig) -> Float[Tensor, "3 3"]:
 def _prior(anatomy: Anatomy, phenotypes: Float[Tensor, " phenotypes"]) -> Prior:
     freedoms = anatomy.freedoms
     spread = torch.tensor([PHENOTYPE_SPREAD[name] for name in anatomy.model.phenotype_names])
-    return Prior(freedoms.natural, freedoms.spread, phenotypes, spread, 0.3)
-
-
-def _fit_points(
-    anatomy: Anatomy, landmarks: Landmarks, evidence: Evidence, prior: Prior, config: FitConfig
-) -> Solution:
-    """Fit to the body points from several stances, and keep the best."""
-    body_joints = [row for row, name in enumerate(anatomy.freedoms.names) if not name.startswith("finger")]
-    near = activate(anatomy, joints=body_joints, phenotypes=("height", "proportions"))
-    best: Solution | None = None
-    start = first_state(anatomy, landmarks, evidence, prior.phenotypes)
-    terms = (reprojection(evidence, 0, 30.0), directions(evidence, 0, 0.2), *balance(evidence, 0))
-    for state in stances(anatomy, start):
-        found = minimise(Problem(anatomy, landmarks.body, terms, prior, near), state, 15)
-        if best is None or found.cost < best.cost:
-            best = found
-    assert best is not None
-    terms = (reprojection(evidence, 0, 8.0), directions(evidence, 0, 0.2), *balance(evidence, 0))
-    every = activate(anatomy, joints=body_joints, phenotypes=anatomy.model.phenotype_names)
-    return minimise(Problem(anatomy, landmarks.body, terms, prior, every), best.state, config.steps)
+    return Prior(freedoms.natural, freedoms.spread, phenotypes, spread, 0.3, 0.1)

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from vivant.body import pose_verts
 from vivant.core.cameras import Cameras
-from vivant.core.rotations import quats_from_matrices, quats_identity
+from vivant.core.rotations import multiply_quats, quats_from_matrices, quats_identity
 from vivant.fit.reduced import State, local_rotations
 from vivant.fit.solve import Anatomy
+from vivant.fit.terms import upright_axes
 from vivant.records import Body, Person, Pose, Rig, Shape
 
 LEVEL = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
@@ -25,23 +26,26 @@ def pose_of(anatomy: Anatomy, state: State, rig: Rig) -> Pose:
 
 
 def place_in_world(
-    rig: Rig, pose: Pose, shape: Shape, person: Person, intrinsics: Float[Tensor, "3 3"], notes: tuple[str, ...]
+    rig: Rig,
+    pose: Pose,
+    shape: Shape,
+    person: Person,
+    intrinsics: Float[Tensor, "3 3"],
+    tilt: Float[Tensor, ""],
+    notes: tuple[str, ...],
 ) -> Body:
-    """Move person and camera together: lowest point on y = 0, hips over the origin."""
-    verts = pose_verts(rig, pose)
-    hips = pose.root + rig.joints_world[0]
-    shift = torch.stack([-hips[0], -verts[:, 1].min(), -hips[2]])
+    """Turn and move person and camera together: gravity along -y, lowest point on y = 0, hips over the origin."""
+    hips = rig.joints_world[0]
+    up, front = upright_axes(tilt)
+    world_from_solver = torch.stack([torch.tensor([1.0, 0.0, 0.0]), up, front])
+    quats = pose.local_quats.clone()
+    quats[0] = multiply_quats(quats_from_matrices(world_from_solver), quats[0])
+    turned = Pose(quats, world_from_solver @ (pose.root + hips) - hips)
+    at = turned.root + hips
+    shift = torch.stack([-at[0], -pose_verts(rig, turned)[:, 1].min(), -at[2]])
     height, width = person.alpha.shape
-    return Body(
-        rig=rig,
-        pose=Pose(pose.local_quats, pose.root + shift),
-        camera=_camera(shift, intrinsics, width, height),
-        shape=shape,
-        notes=notes,
-    )
-
-
-def _camera(shift: Float[Tensor, "3"], intrinsics: Float[Tensor, "3 3"], width: int, height: int) -> Cameras:
     cam_from_world = LEVEL.clone()
-    cam_from_world[:3, 3] = -LEVEL[:3, :3] @ shift
-    return Cameras(cam_from_world[None], intrinsics[None], width, height)
+    cam_from_world[:3, :3] = LEVEL[:3, :3] @ world_from_solver.T
+    cam_from_world[:3, 3] = -cam_from_world[:3, :3] @ shift
+    camera = Cameras(cam_from_world[None], intrinsics[None], width, height)
+    return Body(rig, Pose(quats, turned.root + shift), camera, shape, notes)

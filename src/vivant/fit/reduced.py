@@ -1,8 +1,8 @@
 """A few points that ride on the body, where they are in a pose, and how they move with every parameter.
 
-The solver never needs the whole surface: a keypoint, a landmark or a sample of the skin is a rest place (linear
-in the body model's blend weights) and a row of skin weights. Derivatives are written out by hand, for a rotation
-of joint k by a small turn `w` moves a skinned point by `w x (its part below k - where k lies)`.
+The solver never needs the whole surface: a keypoint, a landmark or a sample of the skin is a rest place (linear in
+the body model's blend weights) and a row of skin weights. Derivatives are written out by hand, for a small turn `w`
+of joint k moves a skinned point by `w x (its part below k - where k lies)`.
 """
 
 from dataclasses import dataclass
@@ -95,6 +95,8 @@ class State:
 
     phenotypes: Float[Tensor, " phenotypes"]
     actions: Float[Tensor, " actions"]
+    tilt: Float[Tensor, ""]
+    """Radians by which the camera looks down."""
 
 
 @dataclass(frozen=True)
@@ -198,15 +200,7 @@ class Active:
     bends: Bool[Tensor, "free 3"]
     phenotypes: Bool[Tensor, " phenotypes"]
     actions: Bool[Tensor, " actions"]
-
-    @property
-    def count(self) -> int:
-        """Columns in all."""
-        return (
-            3 * self.root_rotation
-            + 3 * self.root
-            + int(self.bends.sum() + self.phenotypes.sum() + self.actions.sum())
-        )
+    tilt: bool
 
 
 def derivatives(
@@ -217,7 +211,10 @@ def derivatives(
     free: Int[Tensor, " free"],
     active: Active,
 ) -> Float[Tensor, "points columns"]:
-    """How far each point moves along a direction of its own when each active parameter grows."""
+    """How far each point moves along a direction of its own when each active parameter grows.
+
+    The camera's tilt moves no point and has no column here.
+    """
     rest = rest_points(points, posed)
     columns = []
     joints = active.bends.any(1)

@@ -29,6 +29,9 @@ from vivant.fit.terms import Rows, Term
 ENOUGH = 2e-4
 """The solver stops when three steps running lower the energy by less than this part."""
 
+MAX_TILT = 0.45
+"""Radians: a camera held by somebody who wants a person in the picture."""
+
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -69,6 +72,9 @@ class Prior:
     phenotype_spread: Float[Tensor, " phenotypes"]
     action_spread: float
     """Standard deviation of facial actions, from rest."""
+
+    tilt_spread: float
+    """Standard deviation of the camera's tilt, in radians."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def minimise(problem: Problem, state: State, steps: int) -> Solution:
 def _measure(problem: Problem, state: State, before: Posed | None) -> tuple[Posed, list[Rows], float]:
     posed = problem.anatomy.pose(state, before)
     places = place_points(problem.points, posed)
-    rows = [term.rows(places) for term in problem.terms]
+    rows = [term.rows(places, state.tilt) for term in problem.terms]
     offset, spread = _beliefs(problem, state)
     return posed, rows, sum(r.cost for r in rows) + float((offset / spread).square().sum())
 
@@ -137,12 +143,14 @@ def _beliefs(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
         (state.bends - prior.bends)[active.bends],
         (state.phenotypes - prior.phenotypes)[active.phenotypes],
         state.actions[active.actions],
+        state.tilt.expand(int(active.tilt)),
     ]
     spread = [
         torch.ones(free),
         prior.bend_spread[active.bends],
         prior.phenotype_spread[active.phenotypes],
         torch.full((int(active.actions.sum()),), prior.action_spread),
+        torch.full((int(active.tilt),), prior.tilt_spread),
     ]
     return torch.cat(offset), torch.cat(spread)
 
@@ -167,6 +175,9 @@ def _normal_equations(
     if paired:
         jacobian[len(values) - paired : len(values)] += jacobian[len(values) :]
         jacobian = jacobian[: len(values)]
+    if active.tilt:
+        by_tilt = [torch.zeros_like(r.values) if r.by_tilt is None else r.by_tilt for r in single + double]
+        jacobian = torch.cat([jacobian, torch.cat(by_tilt)[:, None]], dim=1)
     weighted = (jacobian * weights[:, None]).T
     offset, spread = _beliefs(problem, state)
     free = 3 * active.root_rotation + 3 * active.root
@@ -208,6 +219,9 @@ def _bounds(problem: Problem, state: State) -> tuple[Tensor, Tensor, Tensor]:
     here.append(state.actions[active.actions])
     low.append(torch.zeros(count[1]))
     high.append(torch.ones(count[1]))
+    here.append(state.tilt.expand(int(active.tilt)))
+    low.append(torch.full((int(active.tilt),), -MAX_TILT))
+    high.append(torch.full((int(active.tilt),), MAX_TILT))
     return torch.cat(here).double(), torch.cat(low).double(), torch.cat(high).double()
 
 
@@ -229,7 +243,8 @@ def _moved(problem: Problem, state: State, move: Float[Tensor, " columns"]) -> S
     bends[active.bends] += take(int(active.bends.sum()))
     phenotypes[active.phenotypes] += take(int(active.phenotypes.sum()))
     actions[active.actions] += take(int(active.actions.sum()))
-    return replace(state, bends=bends, phenotypes=phenotypes, actions=actions)
+    tilt = state.tilt + take(int(active.tilt)).sum()
+    return replace(state, bends=bends, phenotypes=phenotypes, actions=actions, tilt=tilt)
 
 
 def activate(
@@ -239,6 +254,7 @@ def activate(
     joints: list[int] | None = None,
     phenotypes: tuple[str, ...] = (),
     actions: bool = False,
+    tilt: bool = False,
 ) -> Active:
     """Choose what may change; `joints` are rows of the freedoms, None is all of them."""
     freedoms = anatomy.freedoms
@@ -251,4 +267,5 @@ def activate(
         bends=bends,
         phenotypes=torch.tensor(chosen),
         actions=torch.full((len(anatomy.model.action_names),), actions),
+        tilt=tilt,
     )

@@ -31,6 +31,7 @@ def first_state(
         bends=anatomy.freedoms.natural.clone(),
         phenotypes=phenotypes,
         actions=torch.zeros(len(anatomy.model.action_names)),
+        tilt=torch.zeros(()),
     )
     return replace(state, root=best_root(anatomy, landmarks.body, evidence, state))
 

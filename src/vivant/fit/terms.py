@@ -1,11 +1,11 @@
 """Terms of the energy: what they measure, and along which directions points must move to change it.
 
-The solver's world has our axes with the camera at its origin, looking along -z, level. A term looks at where points
-lie and returns rows of a least-squares problem; residuals come divided by the size that is one standard deviation.
+The solver's world has our axes with the camera at its origin, looking along -z, level. A term looks at where
+points lie and returns rows of a least-squares problem; residuals come divided by their standard deviation.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -32,12 +32,20 @@ class Rows:
     cost: float
     """The term's energy, outliers counted as its robust loss has it."""
 
+    by_tilt: Float[Tensor, " rows"] | None = None
+    """By how much the values grow with the camera's tilt; None if they do not depend on it."""
+
 
 class Term(Protocol):
     """One term of the energy."""
 
-    def rows(self, places: Places) -> Rows:
-        """Measure."""
+    def rows(self, places: Places, tilt: Float[Tensor, ""]) -> Rows:
+        """Measure.
+
+        Args:
+            places: All points of the problem.
+            tilt: Radians by which the camera looks down.
+        """
         ...
 
 
@@ -84,7 +92,7 @@ class Reprojection:
     scale: float
     """In sigmas: residuals beyond it count less and less."""
 
-    def rows(self, places: Places) -> Rows:
+    def rows(self, places: Places, tilt: Float[Tensor, ""]) -> Rows:
         """Two rows a point."""
         here = places[self.points]
         error = (self.camera.project(here) - self.targets) / self.sigma_px
@@ -114,7 +122,7 @@ class Directions:
     trust: Float[Tensor, " limbs"]
     scale: float
 
-    def rows(self, places: Places) -> Rows:
+    def rows(self, places: Places, tilt: Float[Tensor, ""]) -> Rows:
         """Three rows a limb."""
         along = places[self.end] - places[self.start]
         length = along.norm(dim=1, keepdim=True).clamp(min=1e-3)
@@ -134,25 +142,33 @@ class Directions:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Pairs of points lie at one height, or one depth."""
+    """Pairs of points lie at one height, or at one depth, as gravity has it."""
 
     points: Int[Tensor, " pairs"]
     against: Int[Tensor, " pairs"]
-    axis: Float[Tensor, "3"]
-    """Along which the difference is measured."""
-
+    along: Literal["up", "front"]
     sigma: Float[Tensor, " pairs"]
     """Metres."""
 
-    def rows(self, places: Places) -> Rows:
+    def rows(self, places: Places, tilt: Float[Tensor, ""]) -> Rows:
         """One row a pair."""
-        error = ((places[self.points] - places[self.against]) @ self.axis) / self.sigma
+        up, front = upright_axes(tilt)
+        axis, slope = (up, front) if self.along == "up" else (front, -up)
+        apart = places[self.points] - places[self.against]
+        error = (apart @ axis) / self.sigma
         loss, weight = robust(error.square(), 3.0)
         return Rows(
             values=error,
             weights=weight,
             points=self.points,
-            directions=self.axis / self.sigma[:, None],
+            directions=axis / self.sigma[:, None],
             against=self.against,
             cost=float(loss.sum()),
+            by_tilt=(apart @ slope) / self.sigma,
         )
+
+
+def upright_axes(tilt: Float[Tensor, ""]) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
+    """True up and true front in the solver's world, where the camera is level whether it was or not."""
+    zero = torch.zeros_like(tilt)
+    return torch.stack([zero, tilt.cos(), tilt.sin()]), torch.stack([zero, -tilt.sin(), tilt.cos()])
