@@ -2,6 +2,8 @@
 
 from vivant.body.anny import AnnyModel, AnnySubset, load_anny
 from vivant.body.kinematics import compose_along_tree, forward_kinematics, rest_pose
+from vivant.body.limits import JointLimits, joint_limits
+from vivant.body.parts import PARTS, REGIONS, BodyParts, part_labels
 from vivant.body.skinning import (
     blend_transforms,
     nearest_rotations,
@@ -10,18 +12,42 @@ from vivant.body.skinning import (
     skin_quats,
     unpose_points,
 )
+from vivant.body.surface import (
+    SurfacePoints,
+    cotangent_laplacian,
+    face_neighbors,
+    interpolate_skin,
+    surface_points,
+    tangent_frames,
+    uniform_laplacian,
+    vertex_neighbors,
+)
 
 __all__ = [
+    "PARTS",
+    "REGIONS",
     "AnnyModel",
     "AnnySubset",
+    "BodyParts",
+    "JointLimits",
+    "SurfacePoints",
     "blend_transforms",
     "compose_along_tree",
+    "cotangent_laplacian",
+    "face_neighbors",
     "forward_kinematics",
+    "interpolate_skin",
+    "joint_limits",
     "load_anny",
     "nearest_rotations",
+    "part_labels",
     "pose_verts",
     "rest_pose",
     "skin_points",
     "skin_quats",
+    "surface_points",
+    "tangent_frames",
+    "uniform_laplacian",
     "unpose_points",
+    "vertex_neighbors",
 ]

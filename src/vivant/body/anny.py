@@ -21,8 +21,8 @@ from vivant.records import Rig, Shape
 ASSET = "body.npz"
 """Lies in the `assets` folder of this package."""
 
-ADULT = {"gender": 0.5, "age": 0.7, "muscle": 0.5, "weight": 0.5, "height": 0.5, "proportions": 0.5}
-"""Phenotypes of an unremarkable adult; age .5, the middle of the scale, is a teenager."""
+ADULT = {"gender": 0.5, "age": 0.7, "muscle": 0.5, "weight": 0.5, "height": 0.4, "proportions": 0.5}
+"""Phenotypes of an unremarkable adult of 1.73 m; the middles of the scales make a teenager."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ class AnnyModel:
         external = torch.zeros(len(self.verts_mean), dtype=torch.bool)
         external[self.faces[self.face_region != 2].flatten()] = True
         return external
+
+    @property
+    def external_faces(self) -> Bool[Tensor, " faces"]:
+        """Triangles that a camera can see."""
+        return self.face_region != 2
 
     def default_shape(self, **phenotypes: float) -> Shape:
         """An adult, changed by what is given (`gender=1, height=.6`).
