@@ -58,21 +58,9 @@ def rasterize(
         MissingExtraError: If gsplat is asked for and not installed.
     """
     behind, behind_features = _refuse_bad_input(splats, cameras, background, features)
-    request = Request(splats, cameras, behind, features, normals, antialiased, threads)
     if backend == "auto":
-        # The numba backend has no gradients yet.
-        needs_grad = any(
-            t.requires_grad
-            for t in (
-                splats.means,
-                splats.quats,
-                splats.log_scales,
-                splats.sh,
-                splats.opacity_logits,
-                cameras.cam_from_world,
-            )
-        )
-        backend = "reference" if torch.is_grad_enabled() and needs_grad else "numba"
+        backend = "gsplat" if splats.means.is_cuda else "numba"
+    request = Request(splats, cameras, behind, features, normals, antialiased, threads)
     blended = _draw(backend, request)
     extra = blended.extra
     if normals:

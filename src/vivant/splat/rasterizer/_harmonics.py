@@ -65,3 +65,63 @@ def colors(means, sh, camera, rows, basis):
         blue = blue + value * gather(sh, rows, bands * 3, band * 3 + 2)
     zero = spread(ZERO)
     return maximum(red, zero), maximum(green, zero), maximum(blue, zero)
+
+
+@kernel
+def colors_backward(means, sh, camera, rows, g_colors, scratch, g_sh, first, lanes, add):
+    """Write (or add) gradients by the harmonics of eight splats; give those by their centres, through the direction.
+
+    For an orthographic camera they are by the direction itself, which is the camera's third row.
+    """
+    bands = sh.shape[1]
+    zero = spread(ZERO)
+    x, y, z, inverse = directions(means, camera, rows)
+    write_basis(x, y, z, bands, scratch)
+    g_red, g_green, g_blue = load(g_colors, 0), load(g_colors, 8), load(g_colors, 16)
+    for band in range(bands):
+        value = load(scratch, band * 8)
+        store(g_colors, 24, value * g_red)
+        store(g_colors, 32, value * g_green)
+        store(g_colors, 40, value * g_blue)
+        for lane in range(lanes):
+            for channel in range(3):
+                old = g_sh[first + lane, band, channel] if add else ZERO
+                g_sh[first + lane, band, channel] = old + g_colors[24 + channel * 8 + lane]
+    if bands == 1:
+        return zero, zero, zero
+    for band in range(bands):
+        by_value = (
+            g_red * gather(sh, rows, bands * 3, band * 3)
+            + g_green * gather(sh, rows, bands * 3, band * 3 + 1)
+            + g_blue * gather(sh, rows, bands * 3, band * 3 + 2)
+        )
+        store(scratch, band * 8, by_value)
+    g_x, g_y, g_z = _basis_backward(x, y, z, bands, scratch)
+    if camera[PERSPECTIVE] == ZERO:
+        return g_x, g_y, g_z
+    along = dot(g_x, g_y, g_z, x, y, z)
+    return (g_x - along * x) * inverse, (g_y - along * y) * inverse, (g_z - along * z) * inverse
+
+
+@kernel
+def _basis_backward(x, y, z, bands, g_basis):
+    g_y, g_z, g_x = load(g_basis, 8) * -C1, load(g_basis, 16) * C1, load(g_basis, 24) * -C1
+    if bands > 4:
+        g4, g5, g6 = load(g_basis, 32) * D0, load(g_basis, 40) * -D0, load(g_basis, 48) * (TWO * D1)
+        g7, g8 = load(g_basis, 56) * -D0, load(g_basis, 64) * (TWO * D2)
+        g_x = g_x + g4 * y - g6 * x + g7 * z + g8 * x
+        g_y = g_y + g4 * x + g5 * z - g6 * y - g8 * y
+        g_z = g_z + g5 * y + TWO * g6 * z + g7 * x
+    if bands > 9:
+        xx, yy, zz = x * x, y * y, z * z
+        g9, g10, g11 = load(g_basis, 72) * -E0, load(g_basis, 80) * E1, load(g_basis, 88) * -E2
+        g12, g13, g14 = load(g_basis, 96) * E3, load(g_basis, 104) * -E2, load(g_basis, 112) * E4
+        g15 = load(g_basis, 120) * -E0
+        mixed = SIX * (x * y)
+        g_x = g_x + g9 * mixed + g10 * (y * z) - TWO * g11 * (x * y) - SIX * g12 * (x * z)
+        g_x = g_x + g13 * (FOUR * zz - THREE * xx - yy) + TWO * g14 * (x * z) + THREE * g15 * (xx - yy)
+        g_y = g_y + THREE * g9 * (xx - yy) + g10 * (x * z) + g11 * (FOUR * zz - xx - THREE * yy)
+        g_y = g_y - SIX * g12 * (y * z) - TWO * g13 * (x * y) - TWO * g14 * (y * z) - g15 * mixed
+        g_z = g_z + g10 * (x * y) + EIGHT * g11 * (y * z) + THREE * g12 * (TWO * zz - xx - yy)
+        g_z = g_z + EIGHT * g13 * (x * z) + g14 * (xx - yy)
+    return g_x, g_y, g_z

@@ -1,17 +1,18 @@
 """The rasteriser on the CPU: compiled kernels on threads, the same pictures for any number of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vivant.core.cameras import Cameras
 from vivant.core.threads import run_on_threads, thread_count
-from vivant.splat.rasterizer import _blend, _project, _sort
+from vivant.splat.rasterizer import _blend, _blend_backward, _project, _project_backward, _sort
 from vivant.splat.rasterizer._geometry import CAMERA
 from vivant.splat.rasterizer._limits import MARGIN
 from vivant.splat.rasterizer._project import RECORD, TILE
+from vivant.splat.rasterizer._project_backward import CHUNK, SCRATCH
 from vivant.splat.rasterizer._request import Blended, Request
 from vivant.splat.rasterizer._workspace import Workspace, lease_workspace
 
@@ -35,6 +36,7 @@ class Settings:
 
     width: int
     height: int
+    orthographic: bool
     normals: bool
     antialiased: bool
     threads: int
@@ -51,85 +53,143 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """One view's arrays; the backward pass needs them again."""
+class Sketch:
+    """One view, sorted; the backward pass needs it again."""
 
     camera: np.ndarray
     records: np.ndarray
-    """Sorted by depth: colour and depth first, then one set for each four extra channels."""
+    """In the order of the splats."""
+
+    sorted_records: np.ndarray
+    """Nearest first, one set for colour and depth, then one for each four extra channels."""
 
     slots: np.ndarray
     tile_order: np.ndarray
     tile_starts: np.ndarray
     tile_splats: np.ndarray
     tile_slots: np.ndarray
-    extra: np.ndarray
     workspace: Workspace
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What was drawn, all views."""
+
+    color: np.ndarray
+    alpha: np.ndarray
+    depth: np.ndarray
+    extra: np.ndarray
 
 
 def draw(request: Request) -> Blended:
     """Draw all views, one after the other."""
     splats, cameras = request.splats, request.cameras
     features = request.features if request.features is not None else splats.means.new_zeros(len(splats), 0)
+    threads = request.threads or thread_count()
     settings = Settings(
-        cameras.width, cameras.height, request.normals, request.antialiased, request.threads or thread_count()
+        cameras.width, cameras.height, cameras.orthographic, request.normals, request.antialiased, threads
     )
-    pictures = _draw_views(
-        Cloud(
+    pictures = _Drawing.apply(
+        splats.means, splats.quats, splats.log_scales, splats.opacity_logits, splats.sh, features,
+        request.background, cameras.cam_from_world, cameras.intrinsics, settings,
+    )  # fmt: skip
+    return Blended(*pictures)
+
+
+class _Drawing(torch.autograd.Function):
+    """Ties the kernels into autograd."""
+
+    @staticmethod
+    def forward(context: Any, *inputs: Any) -> tuple[Tensor, ...]:
+        *tensors, settings = inputs
+        cloud = Cloud(*(_array(tensor) for tensor in tensors[:6]))
+        background, matrices, intrinsics = tensors[6:]
+        cameras = [_flatten_camera(*pair, settings) for pair in zip(matrices, intrinsics, strict=True)]
+        pictures, sketches = _draw_views(cloud, cameras, _array(background), settings)
+        outputs = tuple(torch.from_numpy(picture) for picture in pictures)
+        context.set_materialize_grads(False)
+        if any(context.needs_input_grad):
+            context.save_for_backward(*tensors, *outputs)
+            context.kept = cloud, sketches, settings
+        return tuple(output.to(tensors[0].dtype) for output in outputs)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        *tensors, color, alpha, depth, extra = context.saved_tensors
+        needed = context.needs_input_grad
+        cloud, sketches, settings = context.kept
+        pictures = Pictures(*(_array(picture) for picture in (color, alpha, depth, extra)))
+        arrays = [None if gradient is None else _array(gradient) for gradient in gradients]
+        if gradients[3] is not None and not extra.shape[-1]:
+            arrays[3] = None
+        found = _draw_backward(cloud, sketches, settings, pictures, arrays, needed[7] or needed[8])
+        results = [torch.from_numpy(array) for array in found[:6]]
+        results.append(_background_gradient(gradients[0], alpha) if needed[6] else None)
+        results += (
+            [_matrix_gradient(found[6]), _intrinsics_gradient(found[6])]
+            if needed[7] or needed[8]
+            else [None, None]
+        )
+        return (
             *(
-                _array(t)
-                for t in (
-                    splats.means,
-                    splats.quats,
-                    splats.log_scales,
-                    splats.opacity_logits,
-                    splats.sh,
-                    features,
-                )
-            )
-        ),
-        [_flatten_camera(cameras, view) for view in range(len(cameras))],
-        _array(request.background),
-        settings,
-    )
-    return Blended(*(torch.from_numpy(picture) for picture in pictures[0]))
+                r.to(t.dtype) if r is not None and n else None
+                for r, t, n in zip(results, tensors, needed, strict=False)
+            ),
+            None,
+        )
+
+
+def _background_gradient(by_color: Tensor | None, alpha: Tensor) -> Tensor | None:
+    return None if by_color is None else ((1 - alpha)[..., None] * by_color).sum((1, 2))
+
+
+def _matrix_gradient(by_camera: np.ndarray) -> Tensor:
+    matrices = np.zeros((len(by_camera), 4, 4))
+    matrices[:, :3, :3], matrices[:, :3, 3] = by_camera[:, :9].reshape(-1, 3, 3), by_camera[:, 9:12]
+    return torch.from_numpy(matrices)
+
+
+def _intrinsics_gradient(by_camera: np.ndarray) -> Tensor:
+    intrinsics = np.zeros((len(by_camera), 3, 3))
+    intrinsics[:, 0, 0], intrinsics[:, 1, 1] = by_camera[:, 12], by_camera[:, 13]
+    intrinsics[:, :2, 2] = by_camera[:, 14:]
+    return torch.from_numpy(intrinsics)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy(), np.float32)
 
 
-def _flatten_camera(cameras: Cameras, view: int) -> np.ndarray:
-    matrix = cameras.cam_from_world[view].detach().double().numpy()
-    k = cameras.intrinsics[view].detach().double().numpy()
+def _flatten_camera(cam_from_world: Tensor, intrinsics: Tensor, settings: Settings) -> np.ndarray:
+    matrix, k = cam_from_world.detach().double().numpy(), intrinsics.detach().double().numpy()
     focal, middle = np.array([k[0, 0], k[1, 1]]), np.array([k[0, 2], k[1, 2]])
-    size = np.array([cameras.width, cameras.height])
+    size = np.array([settings.width, settings.height])
     low, high = (-MARGIN * size - middle) / focal, (size + MARGIN * size - middle) / focal
     flat = np.empty(CAMERA, np.float32)
     flat[:9], flat[9:12] = matrix[:3, :3].ravel(), matrix[:3, 3]
     flat[12:16] = *focal, *middle
     flat[16:20] = low[0], high[0], low[1], high[1]
     flat[20:23] = -matrix[:3, :3].T @ matrix[:3, 3]
-    flat[23] = 0 if cameras.orthographic else 1
+    flat[23] = 0 if settings.orthographic else 1
     return flat
 
 
 def _draw_views(
     cloud: Cloud, cameras: list[np.ndarray], backgrounds: np.ndarray, settings: Settings
-) -> tuple[tuple[np.ndarray, ...], list[Drawing]]:
+) -> tuple[tuple[np.ndarray, ...], list[Sketch]]:
     views, height, width = len(cameras), settings.height, settings.width
     channels = 3 * settings.normals + cloud.features.shape[1]
     color, alpha = np.empty((views, height, width, 3), np.float32), np.empty((views, height, width), np.float32)
     depth, extra = np.empty_like(alpha), np.empty((views, height, width, channels), np.float32)
-    drawings = []
+    sketches = []
     for view, camera in enumerate(cameras):
-        drawing = _sort_view(cloud, camera, settings, channels)
-        _blend_view(drawing, backgrounds[view], settings, color[view], depth[view], alpha[view], extra[view])
-        drawings.append(drawing)
-    return (color, alpha, depth, extra), drawings
+        sketch = _sort_view(cloud, camera, settings, channels)
+        _blend_view(sketch, backgrounds[view], settings, color[view], depth[view], alpha[view], extra[view])
+        sketches.append(sketch)
+    return (color, alpha, depth, extra), sketches
 
 
-def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: int) -> Drawing:
+def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: int) -> Sketch:
     """Project, sort by depth, and list the splats of each tile."""
     space, num, threads = lease_workspace(), len(cloud.means), settings.threads
     take = space.take
@@ -139,7 +199,7 @@ def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: i
     extra[:, channels - cloud.features.shape[1] : channels] = cloud.features
     extra[:, channels:] = 0
     keys, tiles = take("keys", (num,), np.uint32), take("tiles", (num,), np.int32)
-    rows, scratch = take("rows", (threads, 8), np.int64), take("scratch", (threads, 32 * 8), np.float32)
+    rows, scratch = take("rows", (threads, 16), np.int64), take("scratch", (threads, SCRATCH), np.float32)
 
     def project(thread: int) -> None:
         begin, end = num * thread // threads, num * (thread + 1) // threads
@@ -181,24 +241,89 @@ def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: i
     run_on_threads(fill, threads)
     # The fullest tiles first, so that no thread starts a long one last.
     tile_order = np.argsort(starts[:-1] - starts[1:], kind="stable").astype(np.int32)
-    return Drawing(camera, sorted_records, slots, tile_order, starts, tile_splats, tile_slots, extra, space)
+    return Sketch(camera, records, sorted_records, slots, tile_order, starts, tile_splats, tile_slots, space)
 
 
 def _blend_view(
-    drawing: Drawing, background: np.ndarray, settings: Settings,
+    sketch: Sketch, background: np.ndarray, settings: Settings,
     color: np.ndarray, depth: np.ndarray, alpha: np.ndarray, extra: np.ndarray,
 ) -> None:  # fmt: skip
     threads = settings.threads
-    planes = drawing.workspace.take("planes", (threads, _blend.BACKWARD_PLANES * _blend.PLANE + 8), np.float32)
-    open_rows = drawing.workspace.take("open_rows", (threads, _blend.STRIPS + 1), np.uint64)
-    tickets = np.zeros((len(drawing.records), 1), np.int64)
+    planes = sketch.workspace.take("planes", (threads, _blend.BACKWARD_PLANES * _blend.PLANE + 8), np.float32)
+    open_rows = sketch.workspace.take("open_rows", (threads, _blend.STRIPS + 1), np.uint64)
+    tickets = np.zeros((len(sketch.sorted_records), 1), np.int64)
 
     def blend(thread: int) -> None:
-        for group, records in enumerate(drawing.records):
+        for group, records in enumerate(sketch.sorted_records):
             _blend.blend_tiles(
-                tickets[group], drawing.tile_order, settings.tiles_across, settings.width, settings.height, background,
-                records, records.view(np.int32), drawing.tile_starts, drawing.tile_splats, planes[thread],
+                tickets[group], sketch.tile_order, settings.tiles_across, settings.width, settings.height, background,
+                records, records.view(np.int32), sketch.tile_starts, sketch.tile_splats, planes[thread],
                 open_rows[thread], color, depth, alpha, extra, group - 1,
             )  # fmt: skip
 
     run_on_threads(blend, threads)
+
+
+def _draw_backward(
+    cloud: Cloud, sketches: list[Sketch], settings: Settings, pictures: Pictures,
+    gradients: list[np.ndarray | None], wants_camera: bool,
+) -> list[np.ndarray]:  # fmt: skip
+    """Gradients by the arrays of `cloud`, and by each camera (rotation, shift, focal lengths, principal point)."""
+    inputs = (cloud.means, cloud.quats, cloud.log_scales, cloud.logits, cloud.sh, cloud.features)
+    results = [np.empty_like(array) for array in inputs]
+    by_camera = np.zeros((len(sketches), -(-len(cloud.means) // CHUNK), 16))
+    by_picture, by_extra = any(g is not None for g in gradients[:3]), gradients[3] is not None
+    shapes = (pictures.color, pictures.alpha, pictures.depth, pictures.extra)
+    filled = [np.zeros_like(p) if g is None else g for g, p in zip(gradients, shapes, strict=True)]
+    for view, sketch in enumerate(sketches):
+        slots = _blend_view_backward(sketch, settings, pictures, filled, view, by_picture, by_extra)
+        _project_view_backward(
+            cloud, sketch, settings, slots, (by_picture, by_extra), view > 0, wants_camera, results, by_camera[view]
+        )  # fmt: skip
+    return [*results, by_camera.sum(1)]
+
+
+def _blend_view_backward(
+    sketch: Sketch, settings: Settings, pictures: Pictures, gradients: list[np.ndarray], view: int,
+    by_picture: bool, by_extra: bool,
+) -> np.ndarray:  # fmt: skip
+    threads, take = settings.threads, sketch.workspace.take
+    groups = len(sketch.sorted_records)
+    slots = take("gradients", (groups, len(sketch.tile_slots), _blend_backward.SLOT), np.float32)
+    planes = take("planes", (threads, _blend.BACKWARD_PLANES * _blend.PLANE + 8), np.float32)
+    open_rows = take("open_rows", (threads, _blend.STRIPS + 1), np.uint64)
+    tickets = np.zeros((groups, 1), np.int64)
+    wanted = [by_picture] + [by_extra] * (groups - 1)
+
+    def blend(thread: int) -> None:
+        for group in range(groups):
+            if wanted[group]:
+                records = sketch.sorted_records[group]
+                _blend_backward.blend_tiles_backward(
+                    tickets[group], sketch.tile_order, settings.tiles_across, settings.width, settings.height, records,
+                    records.view(np.int32), sketch.tile_starts, sketch.tile_splats, sketch.tile_slots, planes[thread],
+                    open_rows[thread], pictures.color[view], pictures.depth[view], pictures.alpha[view],
+                    pictures.extra[view], gradients[0][view], gradients[2][view], gradients[1][view], gradients[3][view],
+                    group - 1, slots[group],
+                )  # fmt: skip
+
+    run_on_threads(blend, threads)
+    return slots
+
+
+def _project_view_backward(
+    cloud: Cloud, sketch: Sketch, settings: Settings, slots: np.ndarray, filled: tuple[bool, bool], add: bool,
+    wants_camera: bool, results: list[np.ndarray], by_camera: np.ndarray,
+) -> None:  # fmt: skip
+    threads, chunks = settings.threads, len(by_camera)
+    rows = sketch.workspace.take("rows", (threads, 16), np.int64)
+    scratch = sketch.workspace.take("scratch", (threads, SCRATCH), np.float32)
+
+    def project(thread: int) -> None:
+        _project_backward.project_backward(
+            chunks * thread // threads, chunks * (thread + 1) // threads, cloud.means, cloud.quats, cloud.log_scales,
+            cloud.logits, cloud.sh, sketch.camera, settings.antialiased, settings.normals, sketch.records, sketch.slots,
+            slots, *filled, add, wants_camera, *results, by_camera, rows[thread], scratch[thread],
+        )  # fmt: skip
+
+    run_on_threads(project, threads)

@@ -37,7 +37,6 @@ from vivant.splat.rasterizer._vectors import (
     log2,
     maximum,
     minimum,
-    scatter,
     spread,
     sqrt,
     store,
@@ -72,15 +71,15 @@ def project(
 ):  # fmt: skip
     """Write the records of splats `begin` to `end`, their sorting keys, and how many tiles each touches.
 
-    `integers` are the same records seen as int32; `rows` (8) and `scratch` (24 x 8) are this thread's own.
+    `integers` are the same records seen as int32; `rows` (8) and `scratch` (40 x 8) are this thread's own.
     """
     for first in range(begin, end, LANES):
         lanes = pick_rows(first, end, rows)
         drawn = _project_eight(
-            means, quats, log_scales, logits, camera, width, height, antialiased, normals, extra, rows, lanes, scratch
+            means, quats, log_scales, logits, camera, width, height, antialiased, normals, rows, scratch
         )  # fmt: skip
         if drawn:
-            red, green, blue = colors(means, sh, camera, rows, scratch[128:])
+            red, green, blue = colors(means, sh, camera, rows, scratch[20 * LANES :])
             store(scratch, PAYLOAD * LANES, red)
             store(scratch, (PAYLOAD + 1) * LANES, green)
             store(scratch, (PAYLOAD + 2) * LANES, blue)
@@ -90,11 +89,14 @@ def project(
             tiles[splat] = 0
             if drawn and scratch[15 * LANES + lane] > ZERO:
                 _write_record(splat, lane, scratch, records, integers, keys, tiles)
+                if normals:
+                    for axis in range(3):
+                        extra[splat, axis] = scratch[(16 + axis) * LANES + lane]
 
 
 @kernel
 def _project_eight(
-    means, quats, log_scales, logits, camera, width, height, antialiased, normals, extra, rows, lanes, scratch
+    means, quats, log_scales, logits, camera, width, height, antialiased, normals, rows, scratch
 ):
     """Fill `scratch` with the records' columns, the box in the picture, and 1 for each splat that is drawn."""
     one, zero = spread(ONE), spread(ZERO)
@@ -158,27 +160,22 @@ def _project_eight(
     drawn = where_le(center_x * center_x + center_y * center_y, spread(HUGE), drawn, zero)
     store(scratch, 15 * LANES, drawn)
     if normals:
-        _write_normals(
-            r00, r01, r02, r10, r11, r12, r20, r21, r22, s0, s1, s2, x, y, z, camera, extra, rows, lanes
-        )  # fmt: skip
+        _turn_normals(r00, r01, r02, r10, r11, r12, r20, r21, r22, s0, s1, s2, x, y, z, camera, scratch)
     return _any_drawn(scratch)
 
 
 @kernel(inline="always")
-def _write_normals(
-    r00, r01, r02, r10, r11, r12, r20, r21, r22, s0, s1, s2, x, y, z, camera, extra, rows, lanes
-):
-    """Write unit normals in camera axes."""
+def _turn_normals(r00, r01, r02, r10, r11, r12, r20, r21, r22, s0, s1, s2, x, y, z, camera, scratch):
+    """Put unit normals in camera axes, towards the camera, into `scratch`."""
     k0, k1, k2 = shortest_axis(s0, s1, s2)
     w0, w1, w2 = dot(k0, k1, k2, r00, r01, r02), dot(k0, k1, k2, r10, r11, r12), dot(k0, k1, k2, r20, r21, r22)
     n0 = w0 * camera[0] + w1 * camera[1] + w2 * camera[2]
     n1 = w0 * camera[3] + w1 * camera[4] + w2 * camera[5]
     n2 = w0 * camera[6] + w1 * camera[7] + w2 * camera[8]
     sign = towards_camera(n0, n1, n2, x, y, z, camera)
-    stride = extra.shape[1]
-    scatter(extra, rows, stride, 0, n0 * sign, lanes, 0)
-    scatter(extra, rows, stride, 1, n1 * sign, lanes, 0)
-    scatter(extra, rows, stride, 2, n2 * sign, lanes, 0)
+    store(scratch, 16 * LANES, n0 * sign)
+    store(scratch, 17 * LANES, n1 * sign)
+    store(scratch, 18 * LANES, n2 * sign)
 
 
 @kernel

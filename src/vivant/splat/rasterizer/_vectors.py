@@ -288,34 +288,6 @@ def gather(typing_context, array, rows, stride, offset):
 
 
 @intrinsic
-def scatter(typing_context, array, rows, stride, offset, value, lanes, add):
-    """Write (or add, if `add` is not 0) the first `lanes` numbers to `array[rows[lane] * stride + offset]`."""
-
-    def generate(context, builder, sig, args):
-        stride = context.cast(builder, args[2], sig.args[2], types.intp)
-        offset = context.cast(builder, args[3], sig.args[3], types.intp)
-        lanes = context.cast(builder, args[5], sig.args[5], types.intp)
-        adds = builder.icmp_signed(
-            "!=", context.cast(builder, args[6], sig.args[6], types.intp), ir.Constant(ir.IntType(64), 0)
-        )
-        keep = builder.select(adds, ir.Constant(ir.FloatType(), 1.0), ir.Constant(ir.FloatType(), 0.0))
-        for lane in range(LANES):
-            with builder.if_then(
-                builder.icmp_signed("<", ir.Constant(ir.IntType(64), lane), lanes), likely=True
-            ):
-                row = builder.load(
-                    _pointer(context, builder, sig.args[1], args[1], ir.Constant(ir.IntType(64), lane))
-                )
-                index = builder.add(builder.mul(row, stride), offset)
-                pointer = _pointer(context, builder, sig.args[0], args[0], index)
-                number = builder.extract_element(args[4], ir.Constant(I32, lane))
-                builder.store(builder.fadd(number, builder.fmul(keep, builder.load(pointer))), pointer)
-        return context.get_dummy_value()
-
-    return types.void(array, rows, stride, offset, vector, lanes, add), generate
-
-
-@intrinsic
 def trailing_zeros(typing_context, value):
     """How many low bits are 0."""
 

@@ -1,0 +1,219 @@
+"""Kernel that takes gradients of a tile's pixels back to the splats that were blended there.
+
+It goes front to back a second time, as forward does. What lies behind a splat is known without going back to front: it is the pixel's
+final value less what was blended so far. Each splat has a slot of its own for each tile, so threads never meet.
+
+A slot holds sums over pixels, with v the gradient by the logarithm of alpha, d = dx, and o = dy - slope dx:
+v, v d, v d^2, v o, v d o, v o^2, then the gradient of the payload.
+"""
+
+import numpy as np
+
+from vivant.core.jit import kernel
+from vivant.splat.rasterizer._blend import (
+    AHEAD,
+    ALL_ROWS,
+    ALPHA_LEAST,
+    ALPHA_MOST,
+    BACKWARD_PLANES,
+    EXPONENT_LEAST,
+    EXPONENT_MOST,
+    HALF,
+    HALF_LOG2_E,
+    NO_ROW,
+    ONE,
+    PITCH,
+    PLANE,
+    REFRESH,
+    TRANSMITTANCE_LEAST,
+    TWO,
+    ZERO,
+    chain_length,
+    close_rows,
+    open_tile,
+)
+from vivant.splat.rasterizer._project import (
+    CENTER_X,
+    CENTER_Y,
+    COLUMNS,
+    INVERSE_REST,
+    INVERSE_XX,
+    LOG2_OPACITY,
+    PAYLOAD,
+    RECORD,
+    ROWS,
+    SLOPE,
+    TILE,
+)
+from vivant.splat.rasterizer._vectors import (
+    LANES,
+    align_stack,
+    exp2,
+    iota,
+    leading_zeros,
+    load,
+    maximum,
+    minimum,
+    prefetch,
+    spread,
+    store,
+    sum_lanes,
+    take_ticket,
+    trailing_zeros,
+    where_ge,
+    where_le,
+)
+
+f32 = np.float32
+SLOT = 16
+"""Numbers in a slot: one line of cache."""
+
+
+@kernel
+def blend_tiles_backward(
+    ticket, tile_order, tiles_across, width, height, records, integers, tile_starts, tile_splats, tile_slots,
+    planes, open_rows, color, depth, alpha, extra, grad_color, grad_depth, grad_alpha, grad_extra, group, slots,
+):  # fmt: skip
+    """Fill the slots of all splats; threads draw tickets for tiles."""
+    while True:
+        turn = take_ticket(ticket)
+        if turn >= tile_order.shape[0]:
+            break
+        tile = tile_order[turn]
+        begin, end = tile_starts[tile], tile_starts[tile + 1]
+        if begin == end:
+            continue
+        left, top = (tile % tiles_across) * TILE, (tile // tiles_across) * TILE
+        right, bottom = min(left + TILE, width), min(top + TILE, height)
+        open_tile(planes, BACKWARD_PLANES, open_rows, right - left, bottom - top)
+        if group < 0:
+            _read_picture(
+                left, top, right, bottom, planes, color, depth, alpha, grad_color, grad_depth, grad_alpha
+            )
+        else:
+            _read_extra(left, top, right, bottom, planes, extra, grad_extra, group)
+        _blend_backward(
+            begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows, slots
+        )
+
+
+@kernel
+def _read_picture(left, top, right, bottom, planes, color, depth, alpha, grad_color, grad_depth, grad_alpha):
+    """Planes: 1 what is still to come, 2 to 5 gradients of colour and depth, 6 of alpha."""
+    for row in range(top, bottom):
+        for column in range(left, right):
+            place = (row - top) * PITCH + column - left
+            by_depth, by_alpha = grad_depth[row, column], grad_alpha[row, column]
+            total = by_depth * depth[row, column] + by_alpha * alpha[row, column]
+            for channel in range(3):
+                by_color = grad_color[row, column, channel]
+                planes[place + (2 + channel) * PLANE] = by_color
+                total += by_color * color[row, column, channel]
+            planes[place + PLANE] = total
+            planes[place + 5 * PLANE] = by_depth
+            planes[place + 6 * PLANE] = by_alpha
+
+
+@kernel
+def _read_extra(left, top, right, bottom, planes, extra, grad_extra, group):
+    for row in range(top, bottom):
+        for column in range(left, right):
+            place = (row - top) * PITCH + column - left
+            total = ZERO
+            for channel in range(min(4, extra.shape[2] - group * 4)):
+                by_extra = grad_extra[row, column, group * 4 + channel]
+                planes[place + (2 + channel) * PLANE] = by_extra
+                total += by_extra * extra[row, column, group * 4 + channel]
+            planes[place + PLANE] = total
+
+
+@kernel
+def _blend_backward(
+    begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows, slots
+):
+    align_stack()
+    zero, one, lanes = spread(ZERO), spread(ONE), iota()
+    least_light, least_alpha, most_alpha = spread(TRANSMITTANCE_LEAST), spread(ALPHA_LEAST), spread(ALPHA_MOST)
+    least, most = spread(EXPONENT_LEAST), spread(EXPONENT_MOST)
+    entry = begin
+    while entry < end:
+        if (entry - begin) % REFRESH == REFRESH - 1 and not close_rows(planes, open_rows):
+            break
+        i = tile_splats[entry]
+        if entry + AHEAD < end:
+            prefetch(records, tile_splats[entry + AHEAD] * RECORD)
+            prefetch(slots, tile_slots[entry + AHEAD] * SLOT)
+        columns, rows = integers[i, COLUMNS], integers[i, ROWS]
+        first_column, last_column = max((columns & 0xFFFF) - left, 0), min((columns >> 16) - left, TILE - 1)
+        first_row, last_row = max((rows & 0xFFFF) - top, 0), min((rows >> 16) - top, TILE - 1)
+        in_box = (ALL_ROWS >> np.uint64(63 - (last_row - first_row))) << np.uint64(first_row)
+        x, y = records[i, CENTER_X] - f32(left) - HALF, records[i, CENTER_Y] - f32(top) - HALF
+        across, down = -HALF_LOG2_E * records[i, INVERSE_XX], -HALF_LOG2_E * records[i, INVERSE_REST]
+        slope, opacity = records[i, SLOPE], spread(records[i, LOG2_OPACITY])
+        p0, p1 = spread(records[i, PAYLOAD]), spread(records[i, PAYLOAD + 1])
+        p2, p3 = spread(records[i, PAYLOAD + 2]), spread(records[i, PAYLOAD + 3])
+        bend = exp2(spread(TWO * down))
+        chain = chain_length(records[i, INVERSE_REST], last_row - first_row)
+        by_p0, by_p1, by_p2, by_p3 = zero, zero, zero, zero
+        sum_v, sum_d, sum_dd, sum_o, sum_do, sum_oo = zero, zero, zero, zero, zero, zero
+        column = first_column
+        while column <= last_column:
+            seen = (open_rows[column >> 3] | open_rows[(column >> 3) + 1]) & in_box
+            if seen != NO_ROW:
+                row, last = np.int64(trailing_zeros(seen)), 63 - np.int64(leading_zeros(seen))
+                dx = lanes + spread(f32(column) - x)
+                peak, lean = across * dx * dx + opacity, slope * dx
+                while row <= last:
+                    off = spread(f32(row) - y) - lean
+                    power = down * off * off + peak
+                    gauss = where_ge(power, least, exp2(maximum(power, least)), zero)
+                    ratio = exp2(minimum(maximum(down * (TWO * off + ONE), least), most))
+                    stop = min(last + 1, row + chain)
+                    place = row * PITCH + column
+                    # Sums of sums: after the loop they give the moments of v over the rows.
+                    once, twice, thrice = zero, zero, zero
+                    for _ in range(row, stop):
+                        light = load(planes, place)
+                        full = where_ge(gauss, least_alpha, where_ge(light, least_light, gauss, zero), zero)
+                        gauss = gauss * ratio
+                        ratio = ratio * bend
+                        alpha = minimum(full, most_alpha)
+                        weight = alpha * light
+                        store(planes, place, light - weight)
+                        g0, g1 = load(planes, place + 2 * PLANE), load(planes, place + 3 * PLANE)
+                        g2, g3 = load(planes, place + 4 * PLANE), load(planes, place + 5 * PLANE)
+                        value = g0 * p0 + (g1 * p1 + (g2 * p2 + (g3 * p3 + load(planes, place + 6 * PLANE))))
+                        added = weight * value
+                        behind = load(planes, place + PLANE) - added
+                        store(planes, place + PLANE, behind)
+                        v = where_le(full, most_alpha, added - alpha / (one - alpha) * behind, zero)
+                        by_p0 = weight * g0 + by_p0
+                        by_p1 = weight * g1 + by_p1
+                        by_p2 = weight * g2 + by_p2
+                        by_p3 = weight * g3 + by_p3
+                        once = once + v
+                        twice = twice + once
+                        thrice = thrice + twice
+                        place += PITCH
+                    off = spread(f32(stop) - y) - lean
+                    sum_oo = sum_oo + (off * off * once - (TWO * off + ONE) * twice + TWO * thrice)
+                    twice = off * once - twice
+                    over = once * dx
+                    sum_v = sum_v + once
+                    sum_d = sum_d + over
+                    sum_dd = over * dx + sum_dd
+                    sum_o = sum_o + twice
+                    sum_do = twice * dx + sum_do
+                    row = stop
+            column += LANES
+        slot = tile_slots[entry]
+        slots[slot, 0], slots[slot, 1], slots[slot, 2] = sum_lanes(sum_v), sum_lanes(sum_d), sum_lanes(sum_dd)
+        slots[slot, 3], slots[slot, 4], slots[slot, 5] = sum_lanes(sum_o), sum_lanes(sum_do), sum_lanes(sum_oo)
+        slots[slot, 6], slots[slot, 7] = sum_lanes(by_p0), sum_lanes(by_p1)
+        slots[slot, 8], slots[slot, 9] = sum_lanes(by_p2), sum_lanes(by_p3)
+        entry += 1
+    while entry < end:
+        slot = tile_slots[entry]
+        for place in range(10):
+            slots[slot, place] = ZERO
+        entry += 1
