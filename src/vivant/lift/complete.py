@@ -1,0 +1,43 @@
+"""Join seen and guessed colours so that no border shows."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import sparse
+from scipy.sparse import linalg
+
+from vivant.lift.guess import Places, guess_colors
+from vivant.lift.scatter import Points
+from vivant.lift.sight import Sight
+from vivant.lift.surface import Skin, laplacian, vertex_areas
+
+SPREAD = 0.05
+"""Metres over which the step from seen to guessed fades."""
+
+
+def complete(
+    points: Points, places: Places, sight: Sight, skin: Skin, random: np.random.Generator
+) -> Float[ndarray, "points 3"]:
+    """A colour for every point: the photo's where it is trusted, else a guess joined on without a border."""
+    guess = guess_colors(places, sight, random)
+    step = _spread_step(points, sight.color - guess, sight.trust, skin)
+    trust = sight.trust[:, None]
+    return np.clip(trust * sight.color + (1 - trust) * (guess + step), 0, 1)
+
+
+def _spread_step(points: Points, step: ndarray, trust: ndarray, skin: Skin) -> ndarray:
+    """Continue the difference between photo and guess into the unseen skin, fading: a screened membrane."""
+    corners = skin.faces[points.face].ravel()
+    weight = (points.barycentric * trust[:, None] ** 2).ravel()
+    firm = np.bincount(corners, weight, len(skin.verts))
+    pull = np.stack(
+        [np.bincount(corners, weight * np.repeat(step[:, k], 3), len(skin.verts)) for k in range(3)], 1
+    )
+    # Per square metre, so that the fading does not depend on how many splats there are.
+    areas = vertex_areas(skin.verts, skin.faces)
+    scale = areas / np.maximum(np.bincount(corners, points.barycentric.ravel(), len(skin.verts)), 1e-6)
+    matrix = SPREAD**2 * laplacian(skin.verts, skin.faces) + sparse.diags(30 * firm * scale + areas)
+    solved = linalg.splu(
+        matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
+    ).solve(30 * pull * scale[:, None])
+    return points.take(skin.faces, solved)
