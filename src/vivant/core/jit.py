@@ -1,12 +1,13 @@
 """Compile numeric kernels with numba, and keep the machine code on disk.
 
-Only modules that hold kernels import this one, and doors import those modules when they are first called: numba takes
-a second to load, and `vivant --help` needs none of it.
+Only modules that hold kernels import this one, and doors import those modules when they are first called: numba
+takes a second to load, and `vivant --help` needs none of it.
 """
 
 import atexit
 import functools
 import hashlib
+import inspect
 import logging
 import os
 import shutil
@@ -35,7 +36,8 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     # this process keep their own places. A folder the user chose is respected.
     numba.config.CACHE_DIR = before or str(kernel_folder())
     try:
-        return numba.njit(**options)(function)
+        # A checker of run-time types wraps functions as modules load; numba compiles what is inside.
+        return numba.njit(**options)(inspect.unwrap(function))
     finally:
         numba.config.CACHE_DIR = before
 
@@ -44,9 +46,9 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 def kernel_folder() -> Path:
     """Folder for machine code made from this very source, for this very processor.
 
-    numba notices a change of the file that holds a kernel, but not of constants and functions it takes from other files;
-    so the folder's name carries a digest of every file that holds kernels. Where the cache cannot be written, a private temporary folder
-    serves this process.
+    numba notices a change of the file that holds a kernel, but not of constants and functions it takes from
+    other files; so the folder's name carries a digest of every file that holds kernels. Where the cache cannot
+    be written, a private temporary folder serves this process.
     """
     folder = cache_folder() / "kernels" / _digest()
     try:

@@ -2,5 +2,6 @@
 
 from vivant.splat.harmonics import colors_from_sh, sh_from_colors
 from vivant.splat.rasterizer import rasterize
+from vivant.splat.skinning import pose_splats
 
-__all__ = ["colors_from_sh", "rasterize", "sh_from_colors"]
+__all__ = ["colors_from_sh", "pose_splats", "rasterize", "sh_from_colors"]

@@ -28,8 +28,8 @@ def pose_splats(
 ) -> Splats:
     """Carry splats from rest to one pose: centres by the blended transform, axes and harmonics by its rotation.
 
-    Gradients go to means, quaternions, harmonics and transforms; not from the harmonics to the transforms, for a highlight that turns
-    by a degree tells little about a joint. Scales and opacities stay as they are.
+    Gradients go to means, quaternions, harmonics and transforms; not from the harmonics to the transforms, for
+    a highlight that turns by a degree tells little about a joint. Scales and opacities stay as they are.
 
     Args:
         splats: At rest.

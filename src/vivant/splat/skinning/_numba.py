@@ -1,8 +1,9 @@
 """Skinning of splats on the CPU: compiled, on threads, in blocks whose numbers lie lane by lane.
 
-Forward: the joints' transforms are blended, the rotation nearest to the blend is found by Newton's iteration for the polar
-decomposition (Higham 1986), and centre, axes and harmonics are carried. Backward: with A = P R (P symmetric), a change dA turns R by
-w = (tr P - P)^-1 vee(dA R^T - R dA^T), so a gradient g on the turn becomes [(tr P - P)^-1 g]x R on A.
+Forward: the joints' transforms are blended, the rotation nearest to the blend is found by Newton's iteration
+for the polar decomposition (Higham 1986), and centre, axes and harmonics are carried. Backward: with A = P R (P
+symmetric), a change dA turns R by w = (tr P - P)^-1 vee(dA R^T - R dA^T), so a gradient g on the turn becomes
+[(tr P - P)^-1 g]x R on A.
 """
 
 from typing import Any
@@ -14,11 +15,11 @@ from torch import Tensor
 from vivant.core.jit import kernel
 from vivant.core.threads import run_on_threads, thread_count
 from vivant.records import Binding, Splats
-from vivant.splat.harmonics import BAND_1, BAND_2, BAND_3
+from vivant.splat.harmonics import BAND_2, BAND_3
 from vivant.splat.skinning._reference import dual_quats_from_transforms
-from vivant.splat.skinning.turning import _probes, solve_matrices
+from vivant.splat.skinning.turning import probe_directions, solve_matrices
 
-BLOCK = 32
+BLOCK = 128
 CHUNKS = 16
 """Splats are divided into so many parts whatever the number of threads, so sums do not depend on it."""
 
@@ -28,7 +29,6 @@ FAST = {"contract", "arcp", "reassoc", "nsz"}
 
 f4 = np.float32
 ONE, TWO, HALF = f4(1), f4(2), f4(0.5)
-Y1 = f4(BAND_1)
 Y2A, Y2B, Y2C = (f4(value) for value in BAND_2)
 Y3A, Y3B, Y3C, Y3D, Y3E = (f4(value) for value in BAND_3)
 
@@ -122,7 +122,7 @@ def _table(transforms: Tensor, dual: bool) -> np.ndarray:
 def _turning(bands: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     if bands == 1:
         return (), np.empty((0, 3), f4)
-    return tuple(_array(matrix) for matrix in solve_matrices()), _array(_probes())
+    return tuple(map(_array, solve_matrices())), _array(probe_directions())
 
 
 def _in_chunks(work: Any, count: int, threads: int) -> None:
@@ -316,8 +316,8 @@ def _gather_joints(means, quats, g_means, g_quats, first, last, affine, turns, j
         r[0, 0], r[0, 1], r[0, 2] = ONE - TWO * (y * y + z * z), TWO * (x * y - w * z), TWO * (x * z + w * y)
         r[1, 0], r[1, 1], r[1, 2] = TWO * (x * y + w * z), ONE - TWO * (x * x + z * z), TWO * (y * z - w * x)
         r[2, 0], r[2, 1], r[2, 2] = TWO * (x * z - w * y), TWO * (y * z + w * x), ONE - TWO * (x * x + y * y)
-        # The posed quaternion is t q; its gradient on t is g conj(q), on a small turn of t half the vector part of that times conj(t):
-        # together g conj(t q), and t q is what was put out.
+        # The posed quaternion is t q; its gradient on t is g conj(q), on a small turn of t half the vector part
+        # of that times conj(t): together g conj(t q), and t q is what was put out.
         b0, b1, b2, b3 = quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3]
         p0 = w * b0 - x * b1 - y * b2 - z * b3
         p1 = w * b1 + x * b0 + y * b3 - z * b2
@@ -354,8 +354,34 @@ def _gather_joints(means, quats, g_means, g_quats, first, last, affine, turns, j
 
 
 @kernel(fastmath=FAST)
-def _turn_sh(sh, first, last, turns, probes, solve_1, solve_2, solve_3, back, sh_out):
+def _turn_sh(sh, first, last, turns, probes, solve_2, solve_3, back, sh_out):
     """Harmonics turned with the splats; `back` gives the transpose, which carries gradients."""
+    for i in range(first, last):
+        for channel in range(3):
+            sh_out[i, 0, channel] = sh[i, 0, channel]
+    _turn_vectors(sh, first, last, turns, -ONE if back else ONE, sh_out)
+    if sh.shape[1] > 4:
+        _turn_higher(sh, first, last, turns, probes, solve_2, solve_3, back, sh_out)
+
+
+@kernel(fastmath=FAST)
+def _turn_vectors(sh, first, last, turns, sign, sh_out):
+    """Degree 1 is a vector field: bands 1, 2, 3 are its -y, z, -x."""
+    for i in range(first, last):
+        w, x, y, z = turns[i, 0], sign * turns[i, 1], sign * turns[i, 2], sign * turns[i, 3]
+        r00, r01, r02 = ONE - TWO * (y * y + z * z), TWO * (x * y - w * z), TWO * (x * z + w * y)
+        r10, r11, r12 = TWO * (x * y + w * z), ONE - TWO * (x * x + z * z), TWO * (y * z - w * x)
+        r20, r21, r22 = TWO * (x * z - w * y), TWO * (y * z + w * x), ONE - TWO * (x * x + y * y)
+        for channel in range(3):
+            vx, vy, vz = -sh[i, 3, channel], -sh[i, 1, channel], sh[i, 2, channel]
+            sh_out[i, 1, channel] = -(r10 * vx + r11 * vy + r12 * vz)
+            sh_out[i, 2, channel] = r20 * vx + r21 * vy + r22 * vz
+            sh_out[i, 3, channel] = -(r00 * vx + r01 * vy + r02 * vz)
+
+
+@kernel(fastmath=FAST)
+def _turn_higher(sh, first, last, turns, probes, solve_2, solve_3, back, sh_out):
+    """Degrees 2 and 3, through values along the probes."""
     bands = sh.shape[1]
     r = np.zeros((9, BLOCK), np.float32)
     basis = np.empty((7, 16, BLOCK), np.float32)
@@ -381,27 +407,22 @@ def _turn_sh(sh, first, last, turns, probes, solve_1, solve_2, solve_3, back, sh
                 TWO * (y * z + w * x),
                 ONE - TWO * (x * x + y * y),
             )
-        for k in range(3 if bands == 4 else 5 if bands == 9 else 7):
+        for k in range(5 if bands == 9 else 7):
             _evaluate(probes[k, 0], probes[k, 1], probes[k, 2], r, bands, basis[k])
         for channel in range(3):
             for l in range(count):
-                for band in range(bands):
+                for band in range(4, bands):
                     lanes_in[band, l] = sh[start + l, band, channel]
             if back:
-                _apply_back(basis, solve_1, 1, 3, lanes_in, values, lanes_out)
-                if bands > 4:
-                    _apply_back(basis, solve_2, 4, 5, lanes_in, values, lanes_out)
+                _apply_back(basis, solve_2, 4, 5, lanes_in, values, lanes_out)
                 if bands > 9:
                     _apply_back(basis, solve_3, 9, 7, lanes_in, values, lanes_out)
             else:
-                _apply(basis, solve_1, 1, 3, lanes_in, values, lanes_out)
-                if bands > 4:
-                    _apply(basis, solve_2, 4, 5, lanes_in, values, lanes_out)
+                _apply(basis, solve_2, 4, 5, lanes_in, values, lanes_out)
                 if bands > 9:
                     _apply(basis, solve_3, 9, 7, lanes_in, values, lanes_out)
             for l in range(count):
-                sh_out[start + l, 0, channel] = lanes_in[0, l]
-                for band in range(1, bands):
+                for band in range(4, bands):
                     sh_out[start + l, band, channel] = lanes_out[band, l]
 
 
@@ -412,18 +433,16 @@ def _evaluate(px, py, pz, r, bands, basis):
         x = px * r[0, l] + py * r[3, l] + pz * r[6, l]
         y = px * r[1, l] + py * r[4, l] + pz * r[7, l]
         z = px * r[2, l] + py * r[5, l] + pz * r[8, l]
-        basis[1, l], basis[2, l], basis[3, l] = -Y1 * y, Y1 * z, -Y1 * x
-        if bands > 4:
-            xx, yy, zz = x * x, y * y, z * z
-            basis[4, l], basis[5, l] = Y2A * x * y, -Y2A * y * z
-            basis[6, l] = Y2B * (TWO * zz - xx - yy)
-            basis[7, l], basis[8, l] = -Y2A * x * z, Y2C * (xx - yy)
-            if bands > 9:
-                basis[9, l], basis[10, l] = -Y3A * y * (f4(3) * xx - yy), Y3B * x * y * z
-                basis[11, l] = -Y3C * y * (f4(4) * zz - xx - yy)
-                basis[12, l] = Y3D * z * (TWO * zz - f4(3) * xx - f4(3) * yy)
-                basis[13, l] = -Y3C * x * (f4(4) * zz - xx - yy)
-                basis[14, l], basis[15, l] = Y3E * z * (xx - yy), -Y3A * x * (xx - f4(3) * yy)
+        xx, yy, zz = x * x, y * y, z * z
+        basis[4, l], basis[5, l] = Y2A * x * y, -Y2A * y * z
+        basis[6, l] = Y2B * (TWO * zz - xx - yy)
+        basis[7, l], basis[8, l] = -Y2A * x * z, Y2C * (xx - yy)
+        if bands > 9:
+            basis[9, l], basis[10, l] = -Y3A * y * (f4(3) * xx - yy), Y3B * x * y * z
+            basis[11, l] = -Y3C * y * (f4(4) * zz - xx - yy)
+            basis[12, l] = Y3D * z * (TWO * zz - f4(3) * xx - f4(3) * yy)
+            basis[13, l] = -Y3C * x * (f4(4) * zz - xx - yy)
+            basis[14, l], basis[15, l] = Y3E * z * (xx - yy), -Y3A * x * (xx - f4(3) * yy)
 
 
 @kernel(fastmath=FAST)

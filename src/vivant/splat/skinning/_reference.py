@@ -1,4 +1,4 @@
-"""Skinning of splats in plain torch, to be read beside the papers: any device, any float type, gradients by autograd.
+"""Skinning of splats in plain torch, to be read beside the papers: any device, any float type.
 
 Linear blending: Magnenat-Thalmann 1988. Dual quaternions: Kavan et al. 2007. Polar decomposition: Higham 1986.
 """

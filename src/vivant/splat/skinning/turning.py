@@ -1,7 +1,8 @@
 """Turn functions on the sphere by turning where they are looked at.
 
-A harmonic series of degree n is known by its values along 2n + 1 directions. The turned series has at a direction the
-value that the first one has at the direction turned back; so: evaluate there, and solve for coefficients.
+A harmonic series of degree n is known by its values along 2n + 1 directions. The turned series has at a
+direction the value that the first one has at the direction turned back; so: evaluate there, and solve for
+coefficients.
 """
 
 import functools
@@ -24,7 +25,7 @@ def turn_sh(
     bands = sh.shape[1]
     turned = [sh[:, :1]]
     for first, last, solve in _solvers(bands):
-        probes = _probes()[: last - first].to(turns)
+        probes = probe_directions()[: last - first].to(turns)
         seen_from = probes @ turns  # Rows are turned back: (R^T d)^T = d^T R.
         basis = evaluate_basis(seen_from.reshape(-1, 3), bands)[:, first:last]
         values = basis.reshape(len(sh), last - first, last - first) @ sh[:, first:last]
@@ -32,20 +33,21 @@ def turn_sh(
     return torch.cat(turned, dim=1)
 
 
-def solve_matrices() -> tuple[Float[Tensor, "3 3"], Float[Tensor, "5 5"], Float[Tensor, "7 7"]]:
-    """Take values along the probes to coefficients, for degree 1, 2 and 3."""
-    one, two, three = _solvers(16)
-    return one[2], two[2], three[2]
+def solve_matrices() -> tuple[Float[Tensor, "5 5"], Float[Tensor, "7 7"]]:
+    """Take values along the probes to coefficients, for degree 2 and 3."""
+    _, two, three = _solvers(16)
+    return two[2], three[2]
 
 
 @functools.lru_cache(maxsize=1)
-def _probes() -> Float[Tensor, "7 3"]:
+def probe_directions() -> Float[Tensor, "7 3"]:
+    """The probes as unit vectors."""
     return torch.nn.functional.normalize(torch.tensor(PROBES, dtype=torch.float64), dim=1)
 
 
 @functools.lru_cache(maxsize=4)
 def _solvers(bands: int) -> tuple[tuple[int, int, Tensor], ...]:
     """For each degree from 1: its first band, its end, and the matrix from values to coefficients."""
-    basis = evaluate_basis(_probes(), bands)
+    basis = evaluate_basis(probe_directions(), bands)
     ranges = [(n * n, (n + 1) ** 2) for n in (1, 2, 3) if (n + 1) ** 2 <= bands]
     return tuple((a, b, torch.linalg.inv(basis[: b - a, a:b])) for a, b in ranges)

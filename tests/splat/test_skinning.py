@@ -1,0 +1,202 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vivant.body import skin_points, skin_quats
+from vivant.core.errors import BadInputError
+from vivant.core.rotations import (
+    matrices_from_quats,
+    matrices_from_rotvecs,
+    normalize_quats,
+    quats_from_rotvecs,
+)
+from vivant.records import Binding, Splats
+from vivant.splat import colors_from_sh, pose_splats
+from vivant.splat.skinning import Blend
+from vivant.splat.skinning.turning import turn_sh
+
+
+def make_splats(
+    count: int, bands: int = 1, joints: int = 7, seed: int = 0, angle: float = 0.6
+) -> tuple[Splats, Binding, Tensor]:
+    """Random splats on random joints that turn by about `angle` each."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    weights = torch.rand(count, 4, generator=generator)
+    weights[::3, 2:] = 0
+    splats = Splats(
+        means=normal(count, 3),
+        quats=normalize_quats(normal(count, 4)),
+        log_scales=normal(count, 3),
+        opacity_logits=normal(count),
+        sh=normal(count, bands, 3),
+    )
+    binding = Binding(
+        face=torch.zeros(count, dtype=torch.long),
+        barycentric=torch.zeros(count, 3),
+        offset=torch.zeros(count, 3),
+        skin_joints=torch.randint(0, joints, (count, 4), generator=generator),
+        skin_weights=weights / weights.sum(1, keepdim=True),
+    )
+    transforms = torch.eye(4).repeat(joints, 1, 1)
+    transforms[:, :3, :3] = matrices_from_rotvecs(normal(joints, 3) * angle)
+    transforms[:, :3, 3] = normal(joints, 3)
+    return splats, binding, transforms
+
+
+def results_and_gradients(
+    splats: Splats,
+    binding: Binding,
+    transforms: Tensor,
+    backend: str,
+    dtype: torch.dtype = torch.float32,
+    **options,
+) -> tuple[list[Tensor], list[Tensor]]:
+    leaves = [
+        value.to(dtype, copy=True).requires_grad_()
+        for value in (splats.means, splats.quats, splats.sh, transforms)
+    ]
+    moved = Splats(leaves[0], leaves[1], splats.log_scales, splats.opacity_logits, leaves[2])
+    posed = pose_splats(moved, binding, leaves[3], backend=backend, **options)
+    outputs = [posed.means, posed.quats, posed.sh]
+    # Weights that differ from number to number, so that no error cancels.
+    torch.autograd.backward(
+        outputs, [torch.sin(torch.arange(o.numel()).to(o)).reshape(o.shape) for o in outputs]
+    )
+    return [o.detach() for o in outputs], [leaf.grad for leaf in leaves if leaf.grad is not None]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    count=st.sampled_from([0, 1, 5, 127, 300]), bands=st.sampled_from([1, 4, 9, 16]), seed=st.integers(0, 99)
+)
+def test_compiled_linear_skinning_equals_the_reference_forward_and_backward(
+    count: int, bands: int, seed: int
+) -> None:
+    splats, binding, transforms = make_splats(count, bands, seed=seed)
+    truth, truth_gradients = results_and_gradients(splats, binding, transforms, "reference", torch.float64)
+    fast, gradients = results_and_gradients(splats, binding, transforms, "numba")
+    for a, b in zip(truth, fast, strict=True):
+        torch.testing.assert_close(a.float(), b, atol=2e-5, rtol=1e-4)
+    assert len(gradients) == 4
+    for a, b in zip(truth_gradients, gradients, strict=True):
+        # Where bones oppose each other the nearest rotation amplifies rounding; the scale of the whole counts.
+        limit = 1e-4 * max(1.0, float(a.abs().max()) if a.numel() else 0.0)
+        torch.testing.assert_close(a.float(), b, atol=limit, rtol=1e-3)
+
+
+@pytest.mark.parametrize("bands", [1, 9])
+def test_compiled_dual_quaternions_equal_the_reference(bands: int) -> None:
+    splats, binding, transforms = make_splats(300, bands, angle=1.2)
+    truth = pose_splats(splats, binding, transforms, blend="dual_quaternion", backend="reference")
+    fast = pose_splats(splats, binding, transforms, blend="dual_quaternion", backend="numba")
+    torch.testing.assert_close(truth.means, fast.means, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        matrices_from_quats(truth.quats), matrices_from_quats(fast.quats), atol=2e-5, rtol=1e-4
+    )
+    torch.testing.assert_close(truth.sh, fast.sh, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("blend", ["linear", "dual_quaternion"])
+def test_gradients_of_the_reference_are_those_of_differences(blend: Blend) -> None:
+    splats, binding, transforms = make_splats(4, 4, joints=3)
+    leaves = [
+        value.double().requires_grad_()
+        for value in (splats.means, splats.quats, transforms[:, :3, 3], splats.sh)
+    ]
+    turns = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5)).requires_grad_()
+
+    def pose(means: Tensor, quats: Tensor, shifts: Tensor, rotvecs: Tensor) -> tuple[Tensor, Tensor]:
+        upper = torch.cat([matrices_from_rotvecs(rotvecs), shifts[..., None]], dim=-1)
+        matrices = torch.cat([upper, upper.new_tensor([0, 0, 0, 1.0]).expand(3, 1, 4)], dim=-2)
+        moved = Splats(means, quats, splats.log_scales, splats.opacity_logits, leaves[3])
+        posed = pose_splats(moved, binding, matrices, blend=blend, backend="reference")
+        return posed.means, posed.quats
+
+    assert torch.autograd.gradcheck(pose, (leaves[0], leaves[1], leaves[2], turns))
+
+
+@pytest.mark.parametrize("blend", ["linear", "dual_quaternion"])
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_a_body_that_turns_as_a_whole_looks_as_before_from_the_turned_eye(blend: Blend, backend: str) -> None:
+    splats, binding, transforms = make_splats(50, 16)
+    transforms = transforms[:1].repeat(len(transforms), 1, 1)
+    posed = pose_splats(splats, binding, transforms, blend=blend, backend=backend)  # type: ignore[arg-type]
+    turn, shift = transforms[0, :3, :3], transforms[0, :3, 3]
+    torch.testing.assert_close(posed.means, splats.means @ turn.T + shift, atol=1e-5, rtol=1e-5)
+    axes = turn @ matrices_from_quats(splats.quats)
+    torch.testing.assert_close(matrices_from_quats(posed.quats), axes, atol=1e-5, rtol=1e-5)
+    directions = torch.nn.functional.normalize(splats.means, dim=-1)
+    before, after = colors_from_sh(splats.sh, directions), colors_from_sh(posed.sh, directions @ turn.T)
+    torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
+
+
+def test_harmonics_turned_twice_are_turned_by_the_product() -> None:
+    generator = torch.Generator().manual_seed(1)
+    sh = torch.randn(20, 16, 3, generator=generator, dtype=torch.float64)
+    a, b = matrices_from_rotvecs(torch.randn(2, 20, 3, generator=generator, dtype=torch.float64))
+    torch.testing.assert_close(turn_sh(turn_sh(sh, a), b), turn_sh(sh, b @ a))
+
+
+def test_splats_ride_as_the_body_does() -> None:
+    splats, binding, transforms = make_splats(200)
+    posed = pose_splats(splats, binding, transforms)
+    joints, weights = binding.skin_joints, binding.skin_weights
+    torch.testing.assert_close(
+        posed.means, skin_points(splats.means, joints, weights, transforms), atol=1e-5, rtol=1e-5
+    )
+    turned = matrices_from_quats(skin_quats(splats.quats, joints, weights, transforms))
+    torch.testing.assert_close(matrices_from_quats(posed.quats), turned, atol=1e-3, rtol=1e-3)
+
+
+def test_dual_quaternions_keep_a_twisted_wrist_round_and_linear_blending_does_not() -> None:
+    twist = math.radians(170)
+    splats, binding, _ = make_splats(1)
+    splats = Splats(
+        torch.tensor([[0.5, 0.04, 0.0]]), splats.quats, splats.log_scales, splats.opacity_logits, splats.sh
+    )
+    binding = Binding(binding.face, binding.barycentric, binding.offset, torch.tensor([[0, 1, 0, 0]]),
+                      torch.tensor([[0.5, 0.5, 0.0, 0.0]]))  # fmt: skip
+    transforms = torch.eye(4).repeat(2, 1, 1)
+    transforms[1, :3, :3] = matrices_from_quats(quats_from_rotvecs(torch.tensor([twist, 0.0, 0.0])))
+    for backend in ("reference", "numba"):
+        radius = {
+            blend: float(
+                pose_splats(splats, binding, transforms, blend=blend, backend=backend).means[0, 1:].norm()
+            )
+            for blend in ("linear", "dual_quaternion")
+        }
+        assert radius["dual_quaternion"] == pytest.approx(0.04, rel=1e-4)
+        assert radius["linear"] == pytest.approx(0.04 * math.cos(twist / 2), rel=1e-3)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    splats, binding, transforms = make_splats(1000, 4)
+    one = results_and_gradients(splats, binding, transforms, "numba", threads=1)
+    three = results_and_gradients(splats, binding, transforms, "numba", threads=3)
+    for a, b in zip(one[0] + one[1], three[0] + three[1], strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_joint_that_does_not_exist_is_refused() -> None:
+    splats, binding, transforms = make_splats(5)
+    with pytest.raises(BadInputError, match="name joint"):
+        pose_splats(splats, binding, transforms[:2])
+
+
+def test_numba_refuses_what_it_cannot_do() -> None:
+    splats, binding, transforms = make_splats(5)
+    with pytest.raises(BadInputError, match="dual quaternions"):
+        pose_splats(splats, binding, transforms.requires_grad_(), blend="dual_quaternion", backend="numba")
+    doubled = Splats(
+        *(getattr(splats, name).double() for name in ("means", "quats", "log_scales", "opacity_logits", "sh"))
+    )
+    with pytest.raises(BadInputError, match="float32"):
+        pose_splats(doubled, binding, transforms.detach(), backend="numba")
