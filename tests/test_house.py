@@ -15,7 +15,8 @@ FLOORS = [
     {"engines"},
     {"perceive", "fit", "lift", "imagine", "reconstruct", "animate", "export", "evaluate"},
     {"recipes", "training", "dataset"},
-    {"cli", "viewer", "doctor", "service"},
+    {"viewer", "doctor", "service"},
+    {"cli"},
 ]
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ROOT = Path(__file__).parents[1]

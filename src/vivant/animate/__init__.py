@@ -1,6 +1,6 @@
 """Move avatars and take pictures of them."""
 
-from vivant.animate.filming import Shot, draw, picture, play, turntable
+from vivant.animate.filming import Shot, draw, picture, play, showreel, turntable
 from vivant.animate.motions import MOTIONS, builtin_motion, standing
 from vivant.animate.posing import pose_avatar
 
@@ -12,6 +12,7 @@ __all__ = [
     "picture",
     "play",
     "pose_avatar",
+    "showreel",
     "standing",
     "turntable",
 ]

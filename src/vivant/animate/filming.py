@@ -1,7 +1,8 @@
 """Pictures of an avatar: one, from all round, or in motion."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -92,11 +93,9 @@ def play(avatar: Avatar, motion: Motion, shot: Shot | None = None) -> Iterator[F
         BadInputError: If the motion is of another rig.
     """
     shot = shot or Shot()
-    count = len(motion)
-    moments = [pose_avatar(avatar, _moment(motion, i)) for i in range(0, count, max(1, count // 8))]
-    cameras = aim(avatar, moments, shot)
+    cameras = aim(avatar, _sampled(avatar, motion), shot)
     studio = Studio.build(shot.background, cameras)
-    for frame in range(count):
+    for frame in range(len(motion)):
         yield _composed(pose_avatar(avatar, _moment(motion, frame)), cameras, studio)
 
 
@@ -110,43 +109,74 @@ def turntable(
     """
     shot = shot or Shot()
     splats = pose_avatar(avatar, pose or _first(standing(avatar.rig)))
+    cameras = aim(avatar, [splats], shot, [-360 * step / count for step in range(count)])
     for step in range(count):
-        # The camera goes to the person's right, so that the person seems to turn to the left.
-        turned = replace(shot, azimuth=shot.azimuth - 360 * step / count)
-        cameras = aim(avatar, [splats], turned)
-        yield _composed(splats, cameras, Studio.build(shot.background, cameras))
+        yield _composed(splats, cameras[step], Studio.build(shot.background, cameras[step]))
 
 
-def aim(avatar: Avatar, moments: list[Splats], shot: Shot) -> Cameras:
-    """Place a camera that sees all of some moments, or the face in the first."""
+def showreel(
+    avatar: Avatar, motion: Motion, turn_frames: int, shot: Shot | None = None
+) -> Iterator[Float[Tensor, "height width 4"]]:
+    """Draw a full turn round an avatar, then a motion, without a cut between them.
+
+    Raises:
+        BadInputError: If the motion is of another rig.
+    """
+    shot = shot or Shot()
+    moments = _sampled(avatar, motion)
+    # Backwards, so that the person seems to turn to the left; slow at the start and the end.
+    eased = [-360 * _eased(step / turn_frames) for step in range(turn_frames)]
+    cameras = aim(avatar, moments, shot, [*eased, 0.0])
+    for step in range(turn_frames):
+        yield _composed(moments[0], cameras[step], Studio.build(shot.background, cameras[step]))
+    studio = Studio.build(shot.background, cameras[turn_frames])
+    for frame in range(len(motion)):
+        yield _composed(pose_avatar(avatar, _moment(motion, frame)), cameras[turn_frames], studio)
+
+
+def aim(avatar: Avatar, moments: list[Splats], shot: Shot, turns: list[float] | None = None) -> Cameras:
+    """Place a camera that sees all of some moments, or the face in the first.
+
+    Args:
+        avatar: Whom.
+        moments: In which poses.
+        shot: From where, how large.
+        turns: Degrees to go round from there, one camera each; all fits from every side. None: one camera.
+    """
     if shot.closeup == "face":
         target, extent = _face(avatar, moments[0])
     else:
-        target, extent = _extent(moments, shot)
+        target, extent = _whole(moments, shot, all_round=turns is not None)
     return orbit(
         target,
-        [shot.azimuth],
+        [shot.azimuth + turn for turn in turns or [0.0]],
         extent=extent,
         elevation_deg=shot.elevation,
         width=shot.width,
         height=shot.height,
         fov_deg=24.0,
-        fill=0.88,
+        fill=0.9,
     )
 
 
-def _extent(moments: list[Splats], shot: Shot) -> tuple[Float[Tensor, "3"], float]:
-    """Middle of what is to be seen, and metres that must fit into the picture's height, from whatever side."""
-    points = torch.cat([splats.means[splats.opacities > 0.3] for splats in moments])
-    points = points if len(points) else torch.cat([splats.means for splats in moments])
-    low = torch.tensor([torch.quantile(axis[:: max(1, len(axis) // 100_000)], 0.0005) for axis in points.T])
-    high = torch.tensor([torch.quantile(axis[:: max(1, len(axis) // 100_000)], 0.9995) for axis in points.T])
-    # The axis of the turntable goes through the trunk, not through the middle of a raised arm.
-    middle = torch.tensor([0.0, float(low[1] + high[1]) / 2, 0.0])
-    middle[[0, 2]] = points[:, [0, 2]].median(dim=0).values
-    reach = float(torch.stack([(low - middle).abs(), (high - middle).abs()]).amax(0)[[0, 2]].norm())
-    across = 2 * min(reach, 1.15 * float((high - low)[[0, 2]].max()) / 2 + 0.05)
-    return middle, max(float(high[1] - low[1]) + 0.04, across * shot.height / shot.width)
+def _whole(moments: list[Splats], shot: Shot, all_round: bool) -> tuple[Float[Tensor, "3"], float]:
+    """Middle of what is to be seen, and metres that must fit into the picture's height."""
+    angle = math.radians(shot.azimuth)
+    right = torch.tensor([math.cos(angle), 0, -math.sin(angle)])
+    up, ahead = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([math.sin(angle), 0, math.cos(angle)])
+    axes = torch.stack([right, up, ahead])
+    solid = torch.cat([splats.means[splats.opacities > 0.3][::5] for splats in moments])
+    solid = solid if len(solid) else torch.cat([splats.means for splats in moments])
+    places = solid[:1_000_000] @ axes.T
+    # One in two thousand may lie outside: a stray splat must not shrink the person.
+    low, high = torch.quantile(places, 0.0005, dim=0), torch.quantile(places, 0.9995, dim=0)
+    middle, size = (low + high) / 2, high - low
+    across = float(size[0])
+    if all_round:
+        # The axis goes through the trunk, not through the middle of a raised arm.
+        middle[[0, 2]] = places[:, [0, 2]].median(dim=0).values
+        across = 2 * float(torch.stack([high - middle, middle - low])[:, [0, 2]].max())
+    return middle @ axes, max(float(size[1]), across * shot.height / shot.width) + 0.04
 
 
 def _face(avatar: Avatar, splats: Splats) -> tuple[Float[Tensor, "3"], float]:
@@ -161,12 +191,21 @@ def _face(avatar: Avatar, splats: Splats) -> tuple[Float[Tensor, "3"], float]:
             f"Only {len(head)} splats belong to the head; a close-up of the face shows nothing."
         )
     low, high = (torch.quantile(head, q, dim=0) for q in (0.02, 0.98))
-    return (low + high) / 2, 1.15 * float((high - low)[1])
+    return (low + high) / 2, 1.3 * float((high - low)[1])
 
 
 def _composed(splats: Splats, cameras: Cameras, studio: Studio) -> Float[Tensor, "height width 4"]:
     drawn = rasterize(splats, cameras, normals=False)
     return studio.behind(splats, drawn.color[0].clamp(0, 1), drawn.alpha[0].clamp(0, 1))
+
+
+def _sampled(avatar: Avatar, motion: Motion) -> list[Splats]:
+    """A few moments of a motion: enough to know how much room it takes."""
+    return [pose_avatar(avatar, _moment(motion, i)) for i in range(0, len(motion), max(1, len(motion) // 8))]
+
+
+def _eased(x: float) -> float:
+    return 0.35 * x + 0.65 * x * x * (3 - 2 * x)
 
 
 def _moment(motion: Motion, frame: int) -> Pose:

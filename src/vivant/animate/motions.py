@@ -215,9 +215,7 @@ def _turn(frame: Frame, phase: Float[Tensor, " frames"], seconds: float) -> Act:
 
 
 def _stepped(eased: Float[Tensor, " frames"], parity: int) -> Float[Tensor, " frames"]:
-    """How many steps' worth a foot has turned: two in every second step, never more than half a step off the hips
-    when both feet stand.
-    """
+    """How many steps' worth a foot has turned: two in every second step, half a step off the hips."""
     pair = (eased - parity) / 2
     whole = pair.floor()
     return 2 * (whole + _smooth((pair - whole) * 2)) + parity - 0.5
@@ -259,7 +257,7 @@ def _walk(frame: Frame, phase: Float[Tensor, " frames"], seconds: float) -> Act:
 
 
 def _stride(foot: Foot, cycle: Float[Tensor, " frames"], stride: float, frame: Frame) -> Foot:
-    """One foot of a walk: 60 % of the time it stands and slides back with the ground, then it swings forward."""
+    """One foot of a walk: 60 % of the time it stands and goes back with the ground, then it swings forward."""
     part = cycle % 1.0
     stands = part < 0.6
     back = 1 - 2 * part / 0.6

@@ -1,7 +1,7 @@
 """From what an animator says (feet here, elbow there, look that way) to a pose of the rig.
 
-Arms and legs are said as directions and places, not as joint angles, so the same motion fits every body and does not
-depend on how a rig stands at rest.
+Arms and legs are said as directions and places, not as joint angles, so the same motion fits every body,
+however its rig stands at rest.
 """
 
 from dataclasses import dataclass

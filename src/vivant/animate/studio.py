@@ -83,7 +83,7 @@ def _shadow(splats: Splats, floor: Float[Tensor, "height width 2"]) -> Float[Ten
     index = cell[inside, 1] * CELLS + cell[inside, 0]
     sums = torch.zeros(CELLS * CELLS).index_add(0, index, near[inside])
     area = (2 * PATCH / CELLS) ** 2
-    # In splats a square metre: an avatar has some 30,000 on 1.8 square metres of skin, whatever their number here.
+    # Against what an avatar has on a square metre of skin, so that the number of splats does not matter.
     dense = (sums / area / (0.4 * len(splats))).reshape(1, 1, CELLS, CELLS)
     soft = _blurred(dense, 1.3) * 0.75 + _blurred(dense, 3.5) * 0.5
     shade = 0.55 * (1 - torch.exp(-1.4 * soft))

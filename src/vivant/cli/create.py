@@ -1,13 +1,11 @@
 """`vivant create`: one photo in, avatar, preview and report out."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from vivant.cli import terminal
 from vivant.cli.options import Positional, named, parse
-from vivant.core.errors import BadInputError
 
 RECOMMENDED = "quick"
 """The recipe we recommend today."""
@@ -74,17 +72,14 @@ def carry_out(options: JobOptions, name: str, config: object) -> int:
     from vivant.core import store
     from vivant.core.folders import results_folder
     from vivant.core.run import Context, Run
-    from vivant.recipes import Files, build_and_deliver, sample_photo
+    from vivant.recipes import Files, build_and_deliver, sample_photo, with_person
 
     photo = options.photo or sample_photo()
-    if options.out is not None and options.out.is_file():
-        raise BadInputError(f"--out {options.out} is a file. Name a folder.")
-    folder = options.out or (photo.parent if options.photo else Path())
-    files = Files.beside(folder / photo.name)
+    files = Files.named(options.out or (photo.parent if options.photo else Path()), photo.stem)
     for path in files.paths:
         store.expect_writable(path, ROOM_NEEDED)
     if options.person is not None:
-        config = _with_person(config, options.person)
+        config = with_person(config, options.person)
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         run = Run(None if options.fresh else results_folder(), Context(seed=options.seed, listener=listener))
         build_and_deliver(run, photo, name, config, files)
@@ -92,8 +87,3 @@ def carry_out(options: JobOptions, name: str, config: object) -> int:
     if options.timings and not options.json:
         terminal.show_timings(run.timings, terminal.clock() - begun)
     return 0
-
-
-def _with_person(config: object, person: int) -> object:
-    perceive = dataclasses.replace(config.perceive, person=person)
-    return dataclasses.replace(config, perceive=perceive)

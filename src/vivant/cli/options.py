@@ -26,14 +26,16 @@ def parse_with_config(
 ) -> tuple[T, C]:
     """Read a command's own options and a recipe's config, whose options have dotted names."""
 
-    def both(
-        options: Annotated[T, tyro.conf.arg(name="")], settings: Annotated[C, tyro.conf.arg(name="")]
-    ) -> tuple[T, C]:
+    def both(options: T, settings: C) -> tuple[T, C]:
         return options, settings
 
-    both.__annotations__["options"] = Annotated[kind, tyro.conf.arg(name="")]
-    both.__annotations__["settings"] = Annotated[config, tyro.conf.arg(name="")]
+    # tyro reads annotations, and cannot know what this call's types are.
+    both.__annotations__ = {
+        "options": Annotated[kind, tyro.conf.arg(name="")],
+        "settings": Annotated[config, tyro.conf.arg(name="")],
+        "return": tuple,
+    }
     return tyro.cli(both, prog=f"vivant {command}", description=description, args=arguments, config=_MANNERS)
 
 
-_MANNERS = (tyro.conf.FlagCreatePairsOff,)
+_MANNERS = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +23,10 @@ import vivant
 from vivant.cli.commands import COMMANDS, EXAMPLES, RECIPES
 from vivant.core.errors import VivantError
 from vivant.core.progress import Advanced, Event, Listener, Noted, StageFinished, StageStarted, ignore
+
+if TYPE_CHECKING:
+    # It brings torch, which `vivant --help` does not need.
+    from vivant.core.run import Timing
 
 TITLES = {
     "read_photo": "Reading the photo",
@@ -99,6 +104,39 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     _stdout().print(table, highlight=False)
+
+
+def show_findings(findings: Sequence[tuple[str, str, str]]) -> None:
+    """Print what the doctor found: subject, state, words."""
+    marks = {"ok": "[green]✓[/]", "missing": "[yellow]–[/]", "broken": "[bold red]✗[/]"}
+    table = Table.grid(padding=(0, 2))
+    for subject, state, told in findings:
+        table.add_row(marks[state], subject, escape(told))
+    _stdout().print(table, "", highlight=False)
+
+
+def show_timings(timings: "Sequence[Timing]", total: float) -> None:
+    """Print what each stage took, and the most memory this process has used."""
+    rows = [
+        (_title(timing.stage), f"{timing.seconds:.2f} s", "kept from before" if timing.reused else "")
+        for timing in timings
+    ]
+    rest = total - sum(timing.seconds for timing in timings)
+    rows += [("Loading the libraries", f"{max(rest, 0):.2f} s", ""), ("Together", f"{total:.2f} s", "")]
+    peak = peak_memory()
+    if peak is not None:
+        rows.append(("Most memory", f"{peak / 1e9:.2f} GB", ""))
+    show_table("Timings", ("stage", "took", ""), rows)
+
+
+def peak_memory() -> int | None:
+    """Most bytes this process has held in memory; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @contextmanager

@@ -368,7 +368,7 @@ def write_animation(
     fps: float,
     quality: int = 75,
 ) -> None:
-    """Write an endless animated WebP, frame by frame.
+    """Write an endless animation, frame by frame: GIF if the suffix says so, else WebP.
 
     Raises:
         BadInputError: If there are no frames.
@@ -379,8 +379,9 @@ def write_animation(
     if first is None:
         raise BadInputError(f"{path} needs at least one frame.")
     with writing(path) as temporary:
+        kind = "GIF" if path.suffix.lower() == ".gif" else "WEBP"
         first.save(
-            temporary, "WEBP", save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0,
+            temporary, kind, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0,
             quality=quality, method=2,
         )  # fmt: skip
 

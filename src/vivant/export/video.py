@@ -1,4 +1,4 @@
-"""Films as H.264 in MP4. The only file that imports imageio_ffmpeg, which brings one encoder program in its wheel."""
+"""Films as H.264 in MP4. The only importer of imageio_ffmpeg, which brings one encoder program in its wheel."""
 
 import subprocess
 import tempfile
@@ -37,9 +37,10 @@ def write_mp4(
     first_bytes = _rgb(first)
     height, width = first_bytes.shape[:2]
     command = [
-        _encoder(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
-        "-r", f"{fps:.6g}", "-i", "pipe:0", "-an", "-c:v", "libx264", "-preset", "medium", "-crf", str(crf),
-        "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4",
+        _encoder(), "-y", "-loglevel", "error",
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:.6g}", "-i", "pipe:0",
+        "-an", "-c:v", "libx264", "-preset", "medium", "-crf", str(crf), "-pix_fmt", "yuv420p",
+        "-movflags", "+faststart", "-f", "mp4",
     ]  # fmt: skip
     with writing(path) as temporary, tempfile.TemporaryFile() as complaints:
         # Complaints go to a file: a pipe that nobody reads would fill up and stop the encoder.
@@ -104,7 +105,7 @@ def _encoder() -> str:
     program = find_encoder()
     if program is None:
         raise MissingExtraError(
-            "There is no video encoder for this machine. Write .webp or .png instead, or install ffmpeg and set "
-            "IMAGEIO_FFMPEG_EXE to it."
+            "There is no video encoder for this machine. Write .webp or .png instead, or install ffmpeg "
+            "and set IMAGEIO_FFMPEG_EXE to it."
         )
     return program

@@ -1,0 +1,80 @@
+"""`vivant animate`: play a motion on an avatar and film it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from vivant.cli import terminal
+from vivant.cli.options import Positional, named, parse
+
+if TYPE_CHECKING:
+    from vivant.core.run import Context
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """Play a motion on an avatar and film it: .mp4, .webp, .gif, or .png for a folder of pictures."""
+
+    avatar: Annotated[Positional[Path], named("AVATAR")]
+    """A file that `vivant create` made."""
+
+    out: Annotated[Path | None, named("FILE", "-o")] = None
+    """The film; its suffix says the kind. Default: AVATAR.MOTION.mp4 beside the avatar."""
+
+    motion: Literal["idle", "wave", "turn", "walk"] = "wave"
+    """What the avatar does; all motions are in place."""
+
+    seconds: float | None = None
+    """How long; by default the motion's natural length."""
+
+    fps: float = 30.0
+    """Pictures a second."""
+
+    size: tuple[int, int] = (720, 960)
+    """Width and height in pixels."""
+
+    azimuth: float = 0.0
+    """Degrees round the person: 0 from the front, 90 from the person's left."""
+
+    elevation: float = 5.0
+    """Degrees above the horizon."""
+
+    background: Literal["studio", "white", "black", "transparent"] = "studio"
+    """What is behind. Transparent needs .webp or .png."""
+
+    json: bool = False
+    """Print one JSON event a line instead of a bar."""
+
+    quiet: bool = False
+    """Print nothing but errors."""
+
+    debug: bool = False
+    """Print the full traceback of an error."""
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the command line asks."""
+    options = parse(AnimateOptions, "animate", arguments)
+    from vivant.animate import Shot, builtin_motion, play
+    from vivant.core.run import Context, Run
+    from vivant.export import expect_film, write_frames
+    from vivant.records import load_avatar
+
+    path = options.out or options.avatar.with_suffix(f".{options.motion}.mp4")
+    expect_film(path)
+    shot = Shot(*options.size, options.azimuth, options.elevation, "none", options.background)
+    avatar = load_avatar(options.avatar)
+    motion = builtin_motion(options.motion, avatar.rig, options.seconds, options.fps)
+    with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
+        with Run(context=Context(listener=listener)).step("film") as context:
+            write_frames(_counted(play(avatar, motion, shot), len(motion), context), path, options.fps)
+    made = path.with_suffix("") if path.suffix.lower() == ".png" else path
+    terminal.show_files([made], as_json=options.json, quiet=options.quiet)
+    return 0
+
+
+def _counted(frames: Iterable, total: int, context: "Context") -> Iterator:
+    for index, frame in enumerate(frames):
+        yield frame
+        context.advance((index + 1) / total)

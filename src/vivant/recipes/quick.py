@@ -1,0 +1,36 @@
+"""Quick: a body is fitted to the person, and the photo's colours are laid on it. No learned weights.
+
+What the photo does not show is completed from what it shows: by symmetry, from the front, along the surface.
+"""
+
+from dataclasses import dataclass, field
+
+from vivant.core.run import Run
+from vivant.fit import FitConfig, fit_body
+from vivant.lift import LiftConfig, lift
+from vivant.perceive import PerceiveConfig, perceive
+from vivant.records import Avatar, Photo
+
+ENGINES = ("mediapipe",)
+"""Names in the engines' table of what this recipe uses."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set about the quick recipe."""
+
+    perceive: PerceiveConfig = field(default_factory=PerceiveConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    lift: LiftConfig = field(default_factory=LiftConfig)
+
+
+def build(run: Run, photo: Photo, config: Config) -> Avatar:
+    """Build an avatar from one photo.
+
+    Raises:
+        NoPersonError: If nobody is in the photo.
+        ManyPersonsError: If several people are in the photo and none was chosen.
+    """
+    person = run(perceive, photo, config.perceive)
+    body = run(fit_body, person, config.fit)
+    return run(lift, person, body, config.lift)
