@@ -1,5 +1,6 @@
 """From a person in a photo to the rigged body that fits."""
 
 from vivant.fit.photo import FitConfig, fit_body
+from vivant.fit.quality import fit_quality
 
-__all__ = ["FitConfig", "fit_body"]
+__all__ = ["FitConfig", "fit_body", "fit_quality"]

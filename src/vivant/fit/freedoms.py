@@ -1,7 +1,7 @@
 """Which joints the solver bends, about which axes, how far they go, and what is natural.
 
-Angles are radians from the rig's rest (A-pose, elbows bent by 40 degrees). Limb joints turn about their own twist,
-flex and swing axes, so that a knee is a hinge; the trunk's joints turn about the world's x, y, z at rest.
+Angles are radians from the rig's rest (A-pose, elbows bent by 40 degrees). Limb joints turn about their own
+twist, flex and swing axes, so that a knee is a hinge; the trunk's turn about the world's x, y, z at rest.
 """
 
 from dataclasses import dataclass

@@ -1,16 +1,16 @@
 """Where on the body the detectors' points lie.
 
-A detector's "hip" is no joint of the rig: each of its points is bound to weighted vertices or to a joint, shifted
-by an offset that was measured on renders of the body, and carried by the skin weights found there.
+A detector's "hip" is no joint of the rig: each of its points is bound to weighted vertices or to a joint, moved by
+an offset that was measured on renders of the body, and carried by the skin weights found there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vivant.body import AnnyModel, load_anny
@@ -54,6 +54,11 @@ class Landmarks:
     face_index: Int[Tensor, " face"]
     """Which of the 478 face points each one is."""
 
+    face_corners: Int[Tensor, "face 3"]
+    """Vertices of the triangle each face point lies on."""
+
+    face_barycentric: Float[Tensor, "face 3"]
+
 
 def surface_points(model: AnnyModel, verts: Int[Tensor, " points"]) -> Points:
     """Vertices as points."""
@@ -62,8 +67,8 @@ def surface_points(model: AnnyModel, verts: Int[Tensor, " points"]) -> Points:
     weights.scatter_add_(1, subset.skin_joints, subset.skin_weights)
     return Points(
         mean=subset.verts_mean,
-        basis=subset.verts_basis.reshape(len(subset.verts_basis), -1, 3).transpose(0, 1).contiguous(),
-        actions=subset.action_basis.reshape(len(subset.action_basis), -1, 3).transpose(0, 1).contiguous(),
+        basis=subset.verts_basis.reshape(len(subset.verts_basis), -1, 3),
+        actions=subset.action_basis.reshape(len(subset.action_basis), -1, 3),
         weights=weights,
     )
 
@@ -78,8 +83,8 @@ def mixed_points(
     weights = (mix @ corners.weights).clamp(min=0)
     return Points(
         mean=mix @ corners.mean,
-        basis=torch.einsum("pv,vbd->pbd", mix, corners.basis),
-        actions=torch.einsum("pv,vad->pad", mix, corners.actions),
+        basis=mix @ corners.basis,
+        actions=mix @ corners.actions,
         weights=weights / weights.sum(1, keepdim=True),
     )
 
@@ -90,15 +95,22 @@ def joint_points(model: AnnyModel, names: list[str]) -> Points:
     skeleton = model_skeleton(model)
     return Points(
         mean=skeleton.mean[index],
-        basis=skeleton.basis[index],
-        actions=torch.zeros(len(index), len(model.action_names), 3),
+        basis=skeleton.basis[:, index],
+        actions=torch.zeros(len(model.action_names), len(index), 3),
         weights=torch.eye(len(model.joint_names))[index],
     )
 
 
+def owned_by(model: AnnyModel, bones: tuple[str, ...], side: str = "") -> Bool[Tensor, " verts"]:
+    """Vertices that hang most on a bone whose name starts with one of these, on one side or on any."""
+    wanted = torch.tensor([name.startswith(bones) and name.endswith(side) for name in model.joint_names])
+    best = model.skin_weights.argmax(1, keepdim=True)
+    return wanted[model.skin_joints.gather(1, best)[:, 0]]
+
+
 def model_skeleton(model: AnnyModel) -> Skeleton:
     """The body model's joints for the solver."""
-    basis = model.joints_basis.reshape(len(model.joints_basis), -1, 3).transpose(0, 1).contiguous()
+    basis = model.joints_basis.reshape(len(model.joints_basis), -1, 3)
     return make_skeleton(model.joint_parents, model.joints_mean, basis)
 
 
@@ -109,26 +121,28 @@ def anny_landmarks() -> Landmarks:
     with resources.files("vivant.fit").joinpath("assets/landmarks.npz").open("rb") as file:
         with np.load(file, allow_pickle=False) as data:
             bound = {name: torch.from_numpy(data[name]) for name in data.files}
-    corners = bound["face_corners"].long()
+    corners, body = bound["face_corners"].long(), anatomical_points(model)
     return Landmarks(
-        body=_body_points(model, bound["body_offsets"]),
-        body_index=_body_index(),
+        body=replace(body, mean=body.mean + bound["body_offsets"]),
+        body_index=body_index(),
         hands=(_hand_points(model, "L"), _hand_points(model, "R")),
         face=mixed_points(model, corners, bound["face_barycentric"]),
         face_index=bound["face_index"].long(),
+        face_corners=corners,
+        face_barycentric=bound["face_barycentric"],
     )
 
 
-def _body_index() -> Int[Tensor, " body"]:
+def body_index() -> Int[Tensor, " body"]:
+    """Which of the 33 body points have a place on the body."""
     return torch.tensor([BODY_POINTS.index(name) for name in [*FROM_KEYPOINTS, *FROM_JOINTS]])
 
 
-def _body_points(model: AnnyModel, offsets: Float[Tensor, "body 3"]) -> Points:
-    """Anatomical points and joints, each moved to where the detector sees it."""
+def anatomical_points(model: AnnyModel) -> Points:
+    """The model's own points and joints that the detector's body points are measured from."""
     rows = torch.tensor([model.keypoint_names.index(name) for name in FROM_KEYPOINTS.values()])
     anatomical = mixed_points(model, model.keypoint_verts[rows], model.keypoint_weights[rows])
-    points = join_points([anatomical, joint_points(model, list(FROM_JOINTS.values()))])
-    return Points(points.mean + offsets, points.basis, points.actions, points.weights)
+    return join_points([anatomical, joint_points(model, list(FROM_JOINTS.values()))])
 
 
 def _hand_points(model: AnnyModel, side: str) -> Points:

@@ -11,16 +11,15 @@ from torch import Tensor
 from vivant.body import load_anny
 from vivant.core.run import Context
 from vivant.fit.evidence import gather_evidence
+from vivant.fit.face import warp_face
 from vivant.fit.freedoms import make_freedoms
 from vivant.fit.landmarks import anny_landmarks, model_skeleton
 from vivant.fit.placement import place_in_world, pose_of
-from vivant.fit.silhouette import prepare_mask, sample_skin
+from vivant.fit.silhouette import prepare_mask
 from vivant.fit.solve import Anatomy, Prior
-from vivant.fit.stages import Case, fit_outline, fit_points
+from vivant.fit.stages import Case, fit_details, fit_outline, fit_points
 from vivant.fit.terms import Pinhole
 from vivant.records import Body, Person, Shape
-
-SKIN_SAMPLES = 2500
 
 PHENOTYPE_SPREAD = {
     "gender": 0.35, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
@@ -61,13 +60,16 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         case = Case(anatomy, landmarks, evidence, _prior(anatomy, shape.coefficients), person, config.steps)
         state = fit_points(case)
         context.advance(0.3)
-        mask = prepare_mask(person.alpha)
-        if mask is not None:
-            state = fit_outline(case, state, mask, sample_skin(model, SKIN_SAMPLES))
+        state = fit_outline(case, state, prepare_mask(person.alpha))
         context.advance(0.7)
+        state = fit_details(case, state)
+        context.advance(0.9)
         shape = Shape("anny", state.phenotypes, state.actions)
         rig = model.rig(shape)
-        return place_in_world(rig, pose_of(anatomy, state, rig), shape, person, intrinsics, state.tilt, ())
+        pose = pose_of(anatomy, state, rig)
+        if person.face is not None:
+            rig = warp_face(rig, pose, camera, anatomy, landmarks, person.face, state)
+        return place_in_world(rig, pose, shape, person, intrinsics, state.tilt, ())
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def place_in_world(
     tilt: Float[Tensor, ""],
     notes: tuple[str, ...],
 ) -> Body:
-    """Turn and move person and camera together: gravity along -y, lowest point on y = 0, hips over the origin."""
+    """Turn and move person and camera together: gravity along -y, lowest point at y = 0, hips over the origin."""
     hips = rig.joints_world[0]
     up, front = upright_axes(tilt)
     world_from_solver = torch.stack([torch.tensor([1.0, 0.0, 0.0]), up, front])

@@ -1,8 +1,8 @@
 """A few points that ride on the body, where they are in a pose, and how they move with every parameter.
 
-The solver never needs the whole surface: a keypoint, a landmark or a sample of the skin is a rest place (linear in
-the body model's blend weights) and a row of skin weights. Derivatives are written out by hand, for a small turn `w`
-of joint k moves a skinned point by `w x (its part below k - where k lies)`.
+The solver never needs the whole surface: a keypoint, a landmark or a sample of the skin is a rest place (linear
+in the body model's components) and a row of skin weights. Derivatives are written out by hand, for a small turn
+`w` of joint k moves a skinned point by `w x (its part below k - where k lies)`.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class Points:
     """Points that ride on the body."""
 
     mean: Float[Tensor, "points 3"]
-    """Rest place where all blend weights are zero, in metres."""
+    """Rest place where all components are zero, in metres."""
 
-    basis: Float[Tensor, "points blends 3"]
-    """How far each blend moves it."""
+    basis: Float[Tensor, "components points 3"]
+    """How far each component moves it."""
 
-    actions: Float[Tensor, "points actions 3"]
+    actions: Float[Tensor, "actions points 3"]
     """How far each facial action moves it."""
 
     weights: Float[Tensor, "points joints"]
@@ -35,15 +35,15 @@ class Points:
 
     def __getitem__(self, index: Int[Tensor, " picked"]) -> "Points":
         """Pick some."""
-        return Points(self.mean[index], self.basis[index], self.actions[index], self.weights[index])
+        return Points(self.mean[index], self.basis[:, index], self.actions[:, index], self.weights[index])
 
 
 def join_points(parts: list[Points]) -> Points:
     """Put sets one after the other."""
     return Points(
         torch.cat([p.mean for p in parts]),
-        torch.cat([p.basis for p in parts]),
-        torch.cat([p.actions for p in parts]),
+        torch.cat([p.basis for p in parts], dim=1),
+        torch.cat([p.actions for p in parts], dim=1),
         torch.cat([p.weights for p in parts]),
     )
 
@@ -52,34 +52,35 @@ def join_points(parts: list[Points]) -> Points:
 class Skeleton:
     """The joints, as the solver sees them."""
 
-    parents: tuple[int, ...]
-    mean: Float[Tensor, "joints 3"]
-    """Rest places where all blend weights are zero."""
+    parents: Int[Tensor, " joints"]
+    """The root is its own parent here."""
 
-    basis: Float[Tensor, "joints blends 3"]
+    mean: Float[Tensor, "joints 3"]
+    """Rest places where all components are zero."""
+
+    basis: Float[Tensor, "components joints 3"]
     below: Float[Tensor, "joints joints"]
     """1 where the second joint hangs below the first, or is the first."""
 
-    levels: tuple[tuple[Int[Tensor, " members"], Int[Tensor, " members"]], ...]
-    """Joints of equal depth and their parents, from the root's children down."""
+    jumps: tuple[tuple[Int[Tensor, " some"], Int[Tensor, " some"]], ...]
+    """Rounds of pointer jumping: in each, ancestors to multiply with and the joints that have one."""
 
 
 def make_skeleton(
-    parents: tuple[int, ...], mean: Float[Tensor, "joints 3"], basis: Float[Tensor, "joints blends 3"]
+    parents: tuple[int, ...], mean: Float[Tensor, "joints 3"], basis: Float[Tensor, "components joints 3"]
 ) -> Skeleton:
     """Work out who hangs below whom."""
     below = torch.eye(len(parents))
-    depth = [0] * len(parents)
     for joint, parent in enumerate(parents):
         if parent >= 0:
-            depth[joint] = depth[parent] + 1
             # A parent stands before its children, so its own column is complete.
             below[:, joint] += below[:, parent]
-    levels = []
-    for level in range(1, max(depth) + 1):
-        members = [joint for joint, d in enumerate(depth) if d == level]
-        levels.append((torch.tensor(members), torch.tensor([parents[joint] for joint in members])))
-    return Skeleton(parents, mean, basis, below, tuple(levels))
+    jumps, pointer = [], list(parents)
+    while any(p >= 0 for p in pointer):
+        having = [joint for joint, p in enumerate(pointer) if p >= 0]
+        jumps.append((torch.tensor([pointer[joint] for joint in having]), torch.tensor(having)))
+        pointer = [pointer[p] if p >= 0 else -1 for p in pointer]
+    return Skeleton(torch.tensor(parents).clamp(min=0), mean, basis, below, tuple(jumps))
 
 
 @dataclass(frozen=True)
@@ -107,18 +108,16 @@ class Posed:
     """World turn of each joint since rest."""
 
     places: Float[Tensor, "joints 3"]
-    rest: Float[Tensor, "joints 3"]
+    shifts: Float[Tensor, "joints 3"]
+    """What is added after turning about the origin."""
+
     turn_axes: Float[Tensor, "free 3 3"]
     """Row i: the world axis about which a free joint turns when its i-th bend grows."""
 
-    blends: Float[Tensor, " blends"]
-    blends_by_phenotype: Float[Tensor, "phenotypes blends"]
-    actions: Float[Tensor, " actions"]
+    components: Float[Tensor, "sets components"]
+    """The body model's components at the state's phenotypes, and their derivatives by each phenotype."""
 
-    @property
-    def shifts(self) -> Float[Tensor, "joints 3"]:
-        """What is added after turning about the origin."""
-        return self.places - (self.rotations @ self.rest[..., None])[..., 0]
+    actions: Float[Tensor, " actions"]
 
 
 def local_rotations(
@@ -133,8 +132,7 @@ def pose_joints(
     state: State,
     free: Int[Tensor, " free"],
     axes: Float[Tensor, "free 3 3"],
-    blends: Float[Tensor, " blends"],
-    blends_by_phenotype: Float[Tensor, "phenotypes blends"],
+    components: Float[Tensor, "sets components"],
 ) -> Posed:
     """Place all joints.
 
@@ -143,33 +141,36 @@ def pose_joints(
         state: Where the solver stands.
         free: Numbers of the joints that `state.bends` speaks of.
         axes: Rows are their twist, flex and swing axes, in world axes at rest.
-        blends: The body model's blend weights at `state.phenotypes`.
-        blends_by_phenotype: Their derivatives.
+        components: The body model's components at `state.phenotypes`, and their derivatives.
     """
-    rest = skeleton.mean + torch.einsum("jbd,b->jd", skeleton.basis, blends)
-    turns = torch.eye(3).repeat(len(rest), 1, 1)
-    turns[free] = local_rotations(state.bends, axes)
-    rotations = torch.empty_like(turns)
+    rest = skeleton.mean + _mix(components[0], skeleton.basis)
+    rotations = torch.eye(3).repeat(len(rest), 1, 1)
+    rotations[free] = local_rotations(state.bends, axes)
     rotations[0] = state.root_rotation
-    places = torch.empty_like(rest)
-    places[0] = state.root
-    for members, parents in skeleton.levels:
-        above = rotations[parents]
-        rotations[members] = above @ turns[members]
-        places[members] = places[parents] + (above @ (rest[members] - rest[parents])[..., None])[..., 0]
-    parents = torch.tensor(skeleton.parents)[free]
+    for ancestors, joints in skeleton.jumps:
+        rotations[joints] = rotations[ancestors] @ rotations[joints]
+    steps = (rotations[skeleton.parents] @ (rest - rest[skeleton.parents])[..., None])[..., 0]
+    places = skeleton.below.T @ steps + state.root
     small = _left_jacobians((state.bends[:, None] @ axes)[:, 0])
-    turn_axes = axes @ (rotations[parents] @ small).transpose(1, 2)
-    return Posed(rotations, places, rest, turn_axes, blends, blends_by_phenotype, state.actions)
+    turn_axes = axes @ (rotations[skeleton.parents[free]] @ small).transpose(1, 2)
+    shifts = places - (rotations @ rest[..., None])[..., 0]
+    return Posed(rotations, places, shifts, turn_axes, components, state.actions)
+
+
+def _mix(amounts: Tensor, basis: Float[Tensor, "amounts points 3"]) -> Float[Tensor, "... points 3"]:
+    """Weighted sums of a basis; one, or one for each row of amounts."""
+    return (amounts @ basis.flatten(1)).reshape(*amounts.shape[:-1], *basis.shape[1:])
 
 
 def _left_jacobians(rotvecs: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
     """How a rotation vector's change turns the world: exp(r + dr) = exp(J dr) exp(r)."""
-    angle = rotvecs.norm(dim=-1)[:, None, None].clamp(min=1e-4)
+    # Below a hundredth of a radian float32 cancels, and the series' first terms are exact enough.
+    angle = rotvecs.norm(dim=-1)[:, None, None]
+    safe = angle.clamp(min=1e-2)
+    first = torch.where(angle < 1e-2, 0.5 - angle**2 / 24, (1 - safe.cos()) / safe**2)
+    second = torch.where(angle < 1e-2, 1 / 6 - angle**2 / 120, (safe - safe.sin()) / safe**3)
     cross = _cross_matrices(rotvecs)
-    return (
-        torch.eye(3) + (1 - angle.cos()) / angle**2 * cross + (angle - angle.sin()) / angle**3 * (cross @ cross)
-    )
+    return torch.eye(3) + first * cross + second * (cross @ cross)
 
 
 def _cross_matrices(vectors: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
@@ -180,8 +181,8 @@ def _cross_matrices(vectors: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
 
 def rest_points(points: Points, posed: Posed) -> Float[Tensor, "points 3"]:
     """Where points lie at rest, in metres."""
-    moved = points.mean + torch.einsum("pbd,b->pd", points.basis, posed.blends)
-    return moved + torch.einsum("pad,a->pd", points.actions, posed.actions)
+    moved = points.mean + _mix(posed.components[0], points.basis)
+    return moved + _mix(posed.actions, points.actions) if bool(posed.actions.any()) else moved
 
 
 def place_points(points: Points, posed: Posed) -> Float[Tensor, "points 3"]:
@@ -205,76 +206,67 @@ class Active:
 
 def derivatives(
     points: Points,
-    directions: Float[Tensor, "points 3"],
+    index: Int[Tensor, " rows"],
+    directions: Float[Tensor, "rows 3"],
     posed: Posed,
     skeleton: Skeleton,
     free: Int[Tensor, " free"],
     active: Active,
-) -> Float[Tensor, "points columns"]:
-    """How far each point moves along a direction of its own when each active parameter grows.
+) -> Float[Tensor, "rows columns"]:
+    """How far points move along given directions when each active parameter grows.
 
     The camera's tilt moves no point and has no column here.
+
+    Args:
+        points: All points.
+        index: The point each row speaks of.
+        directions: The direction each row asks about.
+        posed: The pose.
+        skeleton: The joints.
+        free: Numbers of the joints that bend.
+        active: Which columns are wanted.
     """
-    rest = rest_points(points, posed)
-    columns = []
+    weights = points.weights[index]
     joints = active.bends.any(1)
-    movers = free[joints]
-    if active.root_rotation:
-        movers = torch.cat([torch.zeros(1, dtype=movers.dtype), movers])
-    if len(movers):
-        moments = _moments(points, rest, posed, skeleton, movers)
-        levers = torch.linalg.cross(moments, directions[None])
-        if active.root_rotation:
-            columns.append(levers[0])
-            levers = levers[1:]
-        turned = levers @ posed.turn_axes[joints].transpose(1, 2)
-        flat = turned.permute(1, 0, 2).reshape(len(points), -1)
-        columns.insert(int(active.root_rotation), flat[:, active.bends[joints].reshape(-1)])
+    root = torch.zeros(int(active.root_rotation), dtype=free.dtype)
+    moments = _moments(points, index, posed, skeleton, torch.cat([root, free[joints]]))
+    levers = torch.linalg.cross(moments, directions[None])
+    columns = [*levers[: len(root)]]
     if active.root:
-        columns.insert(int(active.root_rotation), directions)
-    if bool(active.phenotypes.any()):
-        columns.append(_by_phenotype(points, directions, posed, skeleton, active))
-    if bool(active.actions.any()):
-        turns = (points.weights @ posed.rotations.reshape(-1, 9)).reshape(-1, 3, 3)
+        columns.append(directions)
+    bent = levers[len(root) :] @ posed.turn_axes[joints].transpose(1, 2)
+    columns.append(bent.transpose(0, 1).flatten(1)[:, active.bends[joints].flatten()])
+    if bool(active.phenotypes.any() or active.actions.any()):
+        turns = (weights @ posed.rotations.reshape(-1, 9)).reshape(-1, 3, 3)
         at_rest = (directions[:, None] @ turns)[:, 0]
-        columns.append(torch.einsum("pad,pd->pa", points.actions[:, active.actions], at_rest))
+        by_joints = _by_phenotype(skeleton, posed, active)
+        slopes = _mix(posed.components[1:][active.phenotypes], points.basis)[:, index]
+        columns.append(((slopes * at_rest).sum(-1) + ((weights @ by_joints) * directions).sum(-1)).T)
+        columns.append((points.actions[active.actions][:, index] * at_rest).sum(-1).T)
     return torch.cat(columns, dim=1)
 
 
 def _moments(
     points: Points,
-    rest: Float[Tensor, "points 3"],
+    index: Int[Tensor, " rows"],
     posed: Posed,
     skeleton: Skeleton,
     movers: Int[Tensor, " movers"],
-) -> Float[Tensor, "movers points 3"]:
-    """Each point's part that hangs below each mover, seen from the mover."""
-    below = skeleton.below[movers]
-    used = (points.weights > 0).any(0) & (below > 0).any(0)
-    below, weights = below[:, used], points.weights[:, used]
-    carried = torch.einsum("jde,pe->jpd", posed.rotations[used], rest) + posed.shifts[used][:, None]
-    carried = carried * weights.T[..., None]
-    parts = (below @ carried.reshape(len(carried), -1)).reshape(len(movers), len(points), 3)
+) -> Float[Tensor, "movers rows 3"]:
+    """Each row's point, as far as it hangs below each mover, seen from the mover."""
+    used = (points.weights > 0).any(0) & (skeleton.below[movers] > 0).any(0)
+    below, weights = skeleton.below[movers][:, used], points.weights[index][:, used]
+    rest = rest_points(points, posed)[index]
+    turns = posed.rotations[used].reshape(-1, 3).T
+    carried = (rest @ turns).reshape(len(rest), -1, 3) + posed.shifts[used]
+    carried = (carried * weights[..., None]).transpose(0, 1)
+    parts = (below @ carried.flatten(1)).reshape(len(movers), len(rest), 3)
     return parts - (below @ weights.T)[..., None] * posed.places[movers][:, None]
 
 
-def _by_phenotype(
-    points: Points,
-    directions: Float[Tensor, "points 3"],
-    posed: Posed,
-    skeleton: Skeleton,
-    active: Active,
-) -> Float[Tensor, "points chosen"]:
-    by_blend = posed.blends_by_phenotype[active.phenotypes]
-    rest_joints = torch.einsum("cb,jbd->cjd", by_blend, skeleton.basis)
-    parents = torch.tensor(skeleton.parents).clamp(min=0)
-    # The root joint itself stays where the root translation says.
-    steps = rest_joints - rest_joints[:, parents]
-    steps = (posed.rotations[parents] @ steps[..., None])[..., 0]
-    places = torch.einsum("kj,ckd->cjd", skeleton.below, steps)
-    shifts = places - (posed.rotations @ rest_joints[..., None])[..., 0]
-    turns = (points.weights @ posed.rotations.reshape(-1, 9)).reshape(-1, 3, 3)
-    at_rest = (directions[:, None] @ turns)[:, 0]
-    along_skin = torch.einsum("pbd,pd->pb", points.basis, at_rest) @ by_blend.T
-    along_joints = torch.einsum("pj,cjd,pd->pc", points.weights, shifts, directions)
-    return along_skin + along_joints
+def _by_phenotype(skeleton: Skeleton, posed: Posed, active: Active) -> Float[Tensor, "chosen joints 3"]:
+    """How each joint's shift grows with the active phenotypes; the root stays where its translation says."""
+    rest = _mix(posed.components[1:][active.phenotypes], skeleton.basis)
+    steps = rest - rest[:, skeleton.parents]
+    steps = (posed.rotations[skeleton.parents] @ steps[..., None])[..., 0]
+    return skeleton.below.T @ steps - (posed.rotations @ rest[..., None])[..., 0]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vivant.body import AnnyModel
 from vivant.core.cameras import Cameras
+from vivant.fit.landmarks import owned_by
 from vivant.fit.terms import Pinhole, Places, Rows, robust
 from vivant.mesh import rasterize_mesh, vertex_normals
 
@@ -181,9 +182,7 @@ class Skin:
 
 def sample_skin(model: AnnyModel, count: int) -> Skin:
     """Spread samples evenly over the outside of the body; fingers, which are posed later, get none."""
-    names = np.array(model.joint_names)
-    owner = names[model.skin_joints[torch.arange(len(model.skin_joints)), model.skin_weights.argmax(1)].numpy()]
-    allowed = model.external_verts & torch.from_numpy(~np.char.startswith(owner, ("finger",)))
+    allowed = model.external_verts & ~owned_by(model, ("finger",))
     verts = model.rest_verts(model.default_shape().coefficients)
     corners = verts[model.faces]
     area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=1)
@@ -191,8 +190,7 @@ def sample_skin(model: AnnyModel, count: int) -> Skin:
     share = share * allowed
     generator = torch.Generator().manual_seed(0)
     chosen = torch.multinomial(share, count, generator=generator).sort().values
-    head = np.isin(owner, ["head", "neck03", "eye.L", "eye.R"])
-    return Skin(chosen, torch.from_numpy(head)[chosen])
+    return Skin(chosen, owned_by(model, ("head", "neck03", "eye"))[chosen])
 
 
 def pair_outline(

@@ -42,24 +42,34 @@ class Anatomy:
     freedoms: Freedoms
 
     def pose(self, state: State, before: Posed | None = None) -> Posed:
-        """Place the joints; the shape's numbers are taken over from an earlier pose of the same shape."""
-        if before is None:
-            blends = self.model.components(state.phenotypes)
-            slopes = self._slopes(state.phenotypes, blends)
-        else:
-            blends, slopes = before.blends, before.blends_by_phenotype
-        return pose_joints(self.skeleton, state, self.freedoms.joints, self.freedoms.axes, blends, slopes)
+        """Place the joints; the components are taken over from an earlier pose of the same shape."""
+        components = self._components(state.phenotypes) if before is None else before.components
+        return pose_joints(self.skeleton, state, self.freedoms.joints, self.freedoms.axes, components)
 
-    def _slopes(
-        self, phenotypes: Float[Tensor, " phenotypes"], blends: Float[Tensor, " blends"]
-    ) -> Float[Tensor, "phenotypes blends"]:
-        """Difference quotients; exact, for blends are linear in each phenotype between two anchors."""
-        rows = []
-        for number in range(len(phenotypes)):
-            step = torch.zeros_like(phenotypes)
-            step[number] = 0.01 if phenotypes[number] < 0.5 else -0.01
-            rows.append((self.model.components(phenotypes + step) - blends) / step[number])
-        return torch.stack(rows)
+    def _components(self, phenotypes: Float[Tensor, " phenotypes"]) -> Float[Tensor, "sets components"]:
+        """The body model's components, and their derivatives by each phenotype.
+
+        The nodes' weights are products of one hat function a phenotype; a derivative has one factor exchanged.
+        """
+        count = len(phenotypes)
+        weights = torch.ones(count + 1, 1)
+        for number, (value, anchors) in enumerate(zip(phenotypes.tolist(), self.model.anchors, strict=True)):
+            factors = torch.tensor([_hats(value, anchors)]).repeat(count + 1, 1)
+            step = 0.01 if value < 0.5 else -0.01
+            beyond = torch.tensor(_hats(value + step, anchors))
+            factors[number + 1] = (beyond - factors[0]) / step
+            weights = (weights[:, :, None] * factors[:, None]).flatten(1)
+        return weights @ self.model.node_components
+
+
+def _hats(value: float, anchors: tuple[float, ...]) -> list[float]:
+    """Weights of the anchors in a piecewise linear interpolation."""
+    weights = [0.0] * len(anchors)
+    above = next((i for i in range(1, len(anchors) - 1) if value < anchors[i]), len(anchors) - 1)
+    share = (value - anchors[above - 1]) / (anchors[above] - anchors[above - 1])
+    share = min(1.0, max(0.0, share))
+    weights[above - 1], weights[above] = 1 - share, share
+    return weights
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,7 @@ def _normal_equations(
     )
     directions = torch.cat([r.directions for r in single + double] + [-r.directions for r in double])
     jacobian = derivatives(
-        problem.points[index], directions, posed, anatomy.skeleton, anatomy.freedoms.joints, active
+        problem.points, index, directions, posed, anatomy.skeleton, anatomy.freedoms.joints, active
     )
     values = torch.cat([r.values for r in single + double])
     weights = torch.cat([r.weights for r in single + double])

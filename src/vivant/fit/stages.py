@@ -7,15 +7,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vivant.body import pose_verts
+from vivant.fit.collision import Apart, make_balls
 from vivant.fit.evidence import Evidence, balance, directions, reprojection
+from vivant.fit.face import fit_expression
+from vivant.fit.hands import SURE, fit_hand, palm_term
 from vivant.fit.landmarks import Landmarks, surface_points
 from vivant.fit.placement import pose_of
 from vivant.fit.reduced import Points, State, join_points
-from vivant.fit.silhouette import Mask, Outside, Skin, pair_outline
+from vivant.fit.silhouette import Mask, Outside, pair_outline, sample_skin
 from vivant.fit.solve import Anatomy, Prior, Problem, activate, minimise
 from vivant.fit.starts import first_state, stances
 from vivant.fit.terms import Reprojection, Term
-from vivant.records import Person, Shape
+from vivant.records import Hand, Person, Shape
 
 FACE_STEP = 6
 """One in so many face points steers the head while the body is fitted."""
@@ -25,6 +28,14 @@ FACE_TRUST = 12.0
 
 ROUNDS = 6
 """How often outline and mask are matched anew."""
+
+SKIN_SAMPLES = 2500
+
+OUTSIDE_TRUST = 90.0
+"""Of all samples of the skin together, in body points."""
+
+OUTLINE_TRUST = 25.0
+"""Of all pairs of outline and skin together, in body points."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,12 @@ class Case:
     prior: Prior
     person: Person
     steps: int
+
+    @property
+    def hands(self) -> list[tuple[Hand, Points]]:
+        """The hands that were seen well enough, and their points on the body."""
+        both = zip((self.person.left_hand, self.person.right_hand), self.landmarks.hands, strict=True)
+        return [(hand, points) for hand, points in both if hand is not None and hand.confidence > SURE]
 
     @property
     def body_joints(self) -> list[int]:
@@ -56,7 +73,7 @@ def fit_points(case: Case) -> State:
         for state in stances(anatomy, start)
     ]
     best = min(found, key=lambda solution: solution.cost)
-    points, terms = _with_face(case, points, _point_terms(case, 8.0))
+    points, terms = _with_details(case, points, _point_terms(case, 8.0))
     every = activate(anatomy, joints=case.body_joints, phenotypes=anatomy.model.phenotype_names, tilt=True)
     return minimise(Problem(anatomy, points, terms, prior, every), best.state, case.steps).state
 
@@ -66,39 +83,45 @@ def _point_terms(case: Case, scale: float) -> tuple[Term, ...]:
     return reprojection(evidence, 0, scale), directions(evidence, 0, 0.2), *balance(evidence, 0)
 
 
-def _with_face(case: Case, points: Points, terms: tuple[Term, ...]) -> tuple[Points, tuple[Term, ...]]:
-    """Let the face's points, if there are any, say how the head is held."""
-    if case.person.face is None:
-        return points, terms
-    chosen = torch.arange(0, len(case.landmarks.face), FACE_STEP)
-    seen = case.person.face[case.landmarks.face_index[chosen], :2]
-    term = Reprojection(
-        case.evidence.camera,
-        torch.arange(len(chosen)) + len(points),
-        seen,
-        0.35 * case.evidence.sigma_px,
-        torch.full((len(chosen),), FACE_TRUST / len(chosen)),
-        4.0,
-    )
-    return join_points([points, case.landmarks.face[chosen]]), (*terms, term)
+def _with_details(case: Case, points: Points, terms: tuple[Term, ...]) -> tuple[Points, tuple[Term, ...]]:
+    """Let the face's points say how the head is held, and the palms' where the wrists are."""
+    camera, sigma_px = case.evidence.camera, case.evidence.sigma_px
+    parts, more, used = [points], [*terms], len(points)
+    if case.person.face is not None:
+        chosen = torch.arange(0, len(case.landmarks.face), FACE_STEP)
+        seen = case.person.face[case.landmarks.face_index[chosen], :2]
+        trust = torch.full((len(chosen),), FACE_TRUST / len(chosen))
+        more.append(Reprojection(camera, torch.arange(len(chosen)) + used, seen, 0.35 * sigma_px, trust, 4.0))
+        parts.append(case.landmarks.face[chosen])
+        used += len(chosen)
+    for hand, on_body in case.hands:
+        more.append(palm_term(hand, camera, used, sigma_px))
+        parts.append(on_body)
+        used += len(on_body)
+    return join_points(parts), tuple(more)
 
 
-def fit_outline(case: Case, state: State, mask: Mask, skin: Skin) -> State:
-    """Fit points and outline together; the outline is matched anew several times."""
-    anatomy, camera = case.anatomy, case.evidence.camera
-    points, terms = _with_face(case, case.landmarks.body, _point_terms(case, 6.0))
-    first = len(points)
+def fit_outline(case: Case, state: State, mask: Mask | None) -> State:
+    """Fit points and outline together, limbs kept apart; the outline is matched anew several times."""
+    anatomy, camera, sigma_px = case.anatomy, case.evidence.camera, case.evidence.sigma_px
+    points, terms = _with_details(case, case.landmarks.body, _point_terms(case, 6.0))
+    balls = make_balls(anatomy.model, state.phenotypes)
+    terms = (*terms, Apart(balls, len(points)))
+    points = join_points([points, balls.points])
+    first, skin = len(points), sample_skin(anatomy.model, SKIN_SAMPLES)
     points = join_points([points, surface_points(anatomy.model, skin.verts)])
-    index = torch.arange(first, len(points))
-    outside = Outside(camera, mask, index, case.evidence.sigma_px, 90.0, 5.0)
     every = activate(anatomy, joints=case.body_joints, phenotypes=anatomy.model.phenotype_names, tilt=True)
     height, width = case.person.alpha.shape
     for _ in range(ROUNDS):
-        verts = posed_verts(anatomy, state)
-        outline = pair_outline(
-            camera, mask, skin, first, verts, anatomy.model.faces, (width, height), case.evidence.sigma_px, 25.0
-        )
-        problem = Problem(anatomy, points, (*terms, outside, outline), case.prior, every)
+        now = terms
+        if mask is not None:
+            outside = Outside(camera, mask, torch.arange(first, len(points)), sigma_px, OUTSIDE_TRUST, 5.0)
+            verts = posed_verts(anatomy, state)
+            outline = pair_outline(
+                camera, mask, skin, first, verts, anatomy.model.faces, (width, height), sigma_px, OUTLINE_TRUST
+            )
+            now = (*terms, outside, outline)
+        problem = Problem(anatomy, points, now, case.prior, every)
         state = minimise(problem, state, max(1, case.steps // ROUNDS)).state
     return state
 
@@ -107,3 +130,15 @@ def posed_verts(anatomy: Anatomy, state: State) -> Float[Tensor, "verts 3"]:
     """The whole surface, in the solver's world."""
     rig = anatomy.model.rig(Shape("anny", state.phenotypes, state.actions))
     return pose_verts(rig, pose_of(anatomy, state, rig))
+
+
+def fit_details(case: Case, state: State) -> State:
+    """Fingers, wrists and expression, the rest of the body held still."""
+    anatomy, camera = case.anatomy, case.evidence.camera
+    for hand, on_body in case.hands:
+        side = "L" if hand is case.person.left_hand else "R"
+        state = fit_hand(anatomy, case.prior, camera, on_body, hand, side, state, case.steps)
+    if case.person.face is not None:
+        face = case.person.face
+        state = fit_expression(anatomy, case.prior, camera, case.landmarks, face, state, case.steps)
+    return state
