@@ -42,6 +42,11 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         numba.config.CACHE_DIR = before
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call: it becomes part of their machine code."""
+    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
 @functools.lru_cache(maxsize=1)
 def kernel_folder() -> Path:
     """Folder for machine code made from this very source, for this very processor.
@@ -67,9 +72,12 @@ def kernel_folder() -> Path:
 
 
 def _digest() -> str:
+    """Name the processor, numba, and all files beside those that hold kernels."""
     root = Path(vivant.__file__).parent
+    sources = {path: path.read_bytes() for path in root.rglob("*.py")}
+    rooms = {path.parent for path, source in sources.items() if b"vivant.core.jit import" in source}
     mixed = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
-    for path in sorted([*root.glob("splat/**/*.py"), *root.glob("mesh/**/*.py"), *root.glob("*/_*.py")]):
+    for path in sorted(path for path in sources if path.parent in rooms or path.name == "jit.py"):
         mixed.update(path.relative_to(root).as_posix().encode())
-        mixed.update(path.read_bytes())
+        mixed.update(sources[path])
     return mixed.hexdigest()[:16]

@@ -1,8 +1,9 @@
 """Threads for compiled kernels: how many, and one pool that carries them.
 
-Kernels release the GIL, so plain Python threads run them side by side. Torch keeps threads of its own, and its OpenMP
-workers spin for a while after each operation: beside busy kernels a 14 ms step was seen to take 430 ms. Where both work in turn,
-set `GOMP_SPINCOUNT=0` in the environment before torch is imported, or call `torch.set_num_threads(1)`.
+Kernels release the GIL, so plain Python threads run them side by side. Torch keeps threads of its own, and its
+OpenMP workers spin for a while after each operation: beside busy kernels a 14 ms step was seen to take 430 ms. Where
+both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch is imported, or call
+`torch.set_num_threads(1)`.
 """
 
 import functools
@@ -52,6 +53,6 @@ def run_on_threads(work: Callable[[int], None], threads: int) -> None:
         other.result()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _pool(process: int, workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="vivant-kernel")

@@ -1,7 +1,7 @@
 """Homogeneous rasterisation on the CPU (Olano and Greer 1997): no clipping, right at the near plane.
 
-With corners X_i = (x w, y w, w) in homogeneous pixels and M = [X_0 X_1 X_2], the point of the triangle that a pixel sees has barycentrics
-proportional to M^-1 (x, y, 1): three linear functions of the pixel, which are also the edge tests.
+With corners X_i = (x w, y w, w) in homogeneous pixels and M = [X_0 X_1 X_2], the point of the triangle that a pixel
+sees has barycentrics proportional to M^-1 (x, y, 1): three linear functions of the pixel, which are also the edge tests.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vivant.core.cameras import Cameras
-from vivant.core.jit import kernel
+from vivant.core.jit import kernel, part
 
 
 def rasterize(
@@ -73,7 +73,7 @@ def _draw(verts, faces, cam_from_world, intrinsics, orthographic, near, depth, f
         _fill(f, edges, zs, near, box, depth, face, barycentric)
 
 
-@kernel
+@part
 def _bound(corners, zs, orthographic, near, width, height, box):
     """Pixels whose centres the part of a triangle before the near plane can touch; False if none."""
     left, right, top, bottom = math.inf, -math.inf, math.inf, -math.inf
@@ -103,7 +103,7 @@ def _bound(corners, zs, orthographic, near, width, height, box):
     return True
 
 
-@kernel
+@part
 def _fill(f, edges, zs, near, box, depth, face, barycentric):
     for row in range(box[2], box[3]):
         y = row + 0.5

@@ -34,9 +34,9 @@ def rasterize_mesh(
     *,
     threads: int | None = None,
 ) -> MeshBuffers:
-    """Draw triangles, both sides, the nearest wins. No gradients: `interpolate` is differentiable in its attribute.
+    """Draw triangles, both sides; the nearest wins. There are no gradients, but `interpolate` has them.
 
-    Triangles that reach behind the camera are cut at 1 cm before it; an orthographic camera sees behind itself nothing, too.
+    Triangles that reach behind the camera are cut 1 cm before it, also those that an orthographic camera sees.
 
     Args:
         verts_world: Corners, metres.
@@ -70,5 +70,6 @@ def _refuse_bad_mesh(verts_world: Tensor, faces: Tensor) -> None:
         raise BadInputError(f"`verts_world` has {bad} corners that are not finite; a mesh needs numbers.")
     if faces.numel() and (int(faces.min()) < 0 or int(faces.max()) >= len(verts_world)):
         raise BadInputError(
-            f"`faces` name corners {int(faces.min())} to {int(faces.max())}; there are 0 to {len(verts_world) - 1}."
+            f"`faces` name corners {int(faces.min())} to {int(faces.max())}; "
+            f"there are 0 to {len(verts_world) - 1}."
         )

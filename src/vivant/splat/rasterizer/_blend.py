@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
-from vivant.core.jit import kernel
+from vivant.core.jit import kernel, part
 from vivant.splat.rasterizer import _limits
+from vivant.splat.rasterizer._lanes import COUNT
 from vivant.splat.rasterizer._project import (
     CENTER_X,
     CENTER_Y,
@@ -25,7 +26,6 @@ from vivant.splat.rasterizer._project import (
     TILE,
 )
 from vivant.splat.rasterizer._vectors import (
-    LANES,
     align_stack,
     bits_ge,
     exp2,
@@ -51,8 +51,8 @@ EXPONENT_LEAST, EXPONENT_MOST = f32(-125), f32(120)
 RESEED_SIGMA_SQUARED, RESEED_ROWS = f32(80), 32
 AHEAD = 8
 
-STRIPS = TILE // LANES
-PITCH = TILE + LANES
+STRIPS = TILE // COUNT
+PITCH = TILE + COUNT
 """Numbers between rows of a tile's plane: strips may start at any column and overhang."""
 
 PLANE = TILE * PITCH
@@ -90,7 +90,7 @@ def blend_tiles(
             _write_extra(begin < end, left, top, right, bottom, planes, extra, group)
 
 
-@kernel
+@part
 def open_tile(planes, count, open_rows, columns, rows):
     """Empty a tile's planes; full light in the first where there are pixels, none elsewhere."""
     planes[: count * PLANE] = ZERO
@@ -101,7 +101,7 @@ def open_tile(planes, count, open_rows, columns, rows):
     open_rows[:STRIPS] = all_rows
 
 
-@kernel
+@part
 def close_rows(planes, open_rows):
     """Strike out rows of strips that take no more light. True while any is open."""
     least, left = spread(TRANSMITTANCE_LEAST), NO_ROW
@@ -110,14 +110,14 @@ def close_rows(planes, open_rows):
         while waiting != NO_ROW:
             row = trailing_zeros(waiting)
             waiting = waiting & (waiting - BIT)
-            if bits_ge(load(planes, np.int64(row) * PITCH + strip * LANES), least) != 0:
+            if bits_ge(load(planes, np.int64(row) * PITCH + strip * COUNT), least) != 0:
                 still |= BIT << row
         open_rows[strip] = still
         left |= still
     return left != NO_ROW
 
 
-@kernel
+@part
 def _blend(begin, end, left, top, records, integers, tile_splats, planes, open_rows):
     align_stack()
     zero, lanes = spread(ZERO), iota()
@@ -167,10 +167,10 @@ def _blend(begin, end, left, top, records, integers, tile_splats, planes, open_r
                         store(planes, place + 4 * PLANE, weight * p3 + load(planes, place + 4 * PLANE))
                         place += PITCH
                     row = stop
-            column += LANES
+            column += COUNT
 
 
-@kernel
+@part
 def chain_length(inverse_rest, rows):
     """For how many rows the recurrence may run: 9 standard deviations, where nothing visible can have underflowed."""
     if inverse_rest * f32(rows * rows) > RESEED_SIGMA_SQUARED:
@@ -178,7 +178,7 @@ def chain_length(inverse_rest, rows):
     return RESEED_ROWS
 
 
-@kernel
+@part
 def _write_picture(filled, left, top, right, bottom, background, planes, color, depth, alpha):
     red, green, blue = background[0], background[1], background[2]
     for row in range(top, bottom):
@@ -193,7 +193,7 @@ def _write_picture(filled, left, top, right, bottom, background, planes, color, 
             alpha[row, column] = ONE - light
 
 
-@kernel
+@part
 def _write_extra(filled, left, top, right, bottom, planes, extra, group):
     for row in range(top, bottom):
         place = (row - top) * PITCH - left

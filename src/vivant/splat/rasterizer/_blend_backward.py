@@ -9,7 +9,7 @@ v, v d, v d^2, v o, v d o, v o^2, then the gradient of the payload.
 
 import numpy as np
 
-from vivant.core.jit import kernel
+from vivant.core.jit import kernel, part
 from vivant.splat.rasterizer._blend import (
     AHEAD,
     ALL_ROWS,
@@ -32,6 +32,7 @@ from vivant.splat.rasterizer._blend import (
     close_rows,
     open_tile,
 )
+from vivant.splat.rasterizer._lanes import COUNT
 from vivant.splat.rasterizer._project import (
     CENTER_X,
     CENTER_Y,
@@ -46,7 +47,6 @@ from vivant.splat.rasterizer._project import (
     TILE,
 )
 from vivant.splat.rasterizer._vectors import (
-    LANES,
     align_stack,
     exp2,
     iota,
@@ -61,7 +61,6 @@ from vivant.splat.rasterizer._vectors import (
     take_ticket,
     trailing_zeros,
     where_ge,
-    where_le,
 )
 
 f32 = np.float32
@@ -97,7 +96,7 @@ def blend_tiles_backward(
         )
 
 
-@kernel
+@part
 def _read_picture(left, top, right, bottom, planes, color, depth, alpha, grad_color, grad_depth, grad_alpha):
     """Planes: 1 what is still to come, 2 to 5 gradients of colour and depth, 6 of alpha."""
     for row in range(top, bottom):
@@ -114,7 +113,7 @@ def _read_picture(left, top, right, bottom, planes, color, depth, alpha, grad_co
             planes[place + 6 * PLANE] = by_alpha
 
 
-@kernel
+@part
 def _read_extra(left, top, right, bottom, planes, extra, grad_extra, group):
     for row in range(top, bottom):
         for column in range(left, right):
@@ -127,7 +126,7 @@ def _read_extra(left, top, right, bottom, planes, extra, grad_extra, group):
             planes[place + PLANE] = total
 
 
-@kernel
+@part
 def _blend_backward(
     begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows, slots
 ):
@@ -186,7 +185,7 @@ def _blend_backward(
                         added = weight * value
                         behind = load(planes, place + PLANE) - added
                         store(planes, place + PLANE, behind)
-                        v = where_le(full, most_alpha, added - alpha / (one - alpha) * behind, zero)
+                        v = where_ge(most_alpha, full, added - alpha / (one - alpha) * behind, zero)
                         by_p0 = weight * g0 + by_p0
                         by_p1 = weight * g1 + by_p1
                         by_p2 = weight * g2 + by_p2
@@ -205,7 +204,7 @@ def _blend_backward(
                     sum_o = sum_o + twice
                     sum_do = twice * dx + sum_do
                     row = stop
-            column += LANES
+            column += COUNT
         slot = tile_slots[entry]
         slots[slot, 0], slots[slot, 1], slots[slot, 2] = sum_lanes(sum_v), sum_lanes(sum_d), sum_lanes(sum_dd)
         slots[slot, 3], slots[slot, 4], slots[slot, 5] = sum_lanes(sum_o), sum_lanes(sum_do), sum_lanes(sum_oo)

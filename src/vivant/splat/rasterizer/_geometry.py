@@ -1,148 +1,183 @@
-"""What projecting forward and backward have in common, eight splats at a time.
+"""How a splat lies in the picture: what projecting forward and backward have in common. Traced, eight splats at a time.
 
 The covariance in the picture is (xx, xy; xy, yy) = half half^T + blur, where the rows u, v of `half` are the splat's axes
 seen through the camera. Everything downstream takes it as L D L^T: the slope s = xy / xx, and two independent variances,
-xx and yy - xy^2 / xx = |v - s u|^2 + blur (1 + s^2). The exponent is then (dx^2 / xx + (dy - s dx)^2 / rest) / 2, a sum of
-positive terms. The usual conic form subtracts large numbers from each other on long thin splats and loses
+xx and rest = yy - xy^2 / xx = |v - s u|^2 + blur (1 + s^2). The exponent is then (dx^2 / xx + (dy - s dx)^2 / rest) / 2, a
+sum of positive terms. The usual conic form subtracts large numbers from each other on long thin splats and loses
 three digits more.
 """
 
-import numpy as np
+import math
+from dataclasses import dataclass
 
-from vivant.core.jit import kernel
-from vivant.splat.rasterizer import _limits
-from vivant.splat.rasterizer._vectors import (
-    LANES,
+from vivant.splat.rasterizer._lanes import (
+    Lanes,
+    Memory,
+    Rows,
     exp2,
-    gather,
     log2,
     maximum,
     minimum,
-    spread,
     sqrt,
-    where_gt,
-    where_lt,
+    where,
 )
+from vivant.splat.rasterizer._limits import BLUR, NEAR
 
-f32 = np.float32
-BLUR, NEAR = f32(_limits.BLUR), f32(_limits.NEAR)
-LOG2_E = f32(np.log2(np.e))
-HALF, ONE, TWO, ZERO = f32(0.5), f32(1), f32(2), f32(0)
-EXPONENT_MOST = f32(120)
-TINY = f32(1e-24)
+Triple = tuple[Lanes, Lanes, Lanes]
 
-ROTATION, SHIFT, FOCAL_X, FOCAL_Y, MIDDLE_X, MIDDLE_Y, LIMITS, EYE, PERSPECTIVE = (
-    0,
-    9,
-    12,
-    13,
-    14,
-    15,
-    16,
-    20,
-    23,
-)
-CAMERA = 24
+LOG2_E = math.log2(math.e)
+EXPONENT_MOST = 120
+TINY = 1e-24
+
+ROTATION, SHIFT, FOCAL, MIDDLE, LIMITS, EYE, PERSPECTIVE, ANTIALIASED, SIZE = 0, 9, 12, 14, 16, 20, 23, 24, 25
+CAMERA = 27
 """Places in the flat float32 array that describes a camera. `LIMITS` are the slopes x/z and y/z (low, high; low, high) where
-linearisation stops; `PERSPECTIVE` is 1, or 0 for an orthographic camera."""
+linearisation stops; `PERSPECTIVE` is 0 for an orthographic camera, else 1; `SIZE` is width and height."""
 
 
-@kernel
-def pick_rows(first, end, rows):
-    """Numbers of eight splats from `first` on; the last one is repeated. Gives how many there are."""
-    lanes = min(LANES, end - first)
-    for lane in range(LANES):
-        rows[lane] = first + min(lane, lanes - 1)
-    return lanes
+@dataclass(frozen=True)
+class Footprint:
+    """Eight splats in the picture, with everything the gradients need."""
+
+    center_cam: Triple
+    """z is 1 for splats too near to be drawn."""
+
+    inverse_z: Lanes
+    """1 if orthographic."""
+
+    slopes: tuple[Lanes, Lanes]
+    """x/z and y/z, held near the picture: the linearisation is taken there."""
+
+    jacobian: tuple[Lanes, Lanes, Lanes, Lanes]
+    """Of the pixel's column by x and by z, of its row by y and by z."""
+
+    across: Triple
+    down: Triple
+    """How columns and rows grow along the world's axes."""
+
+    inverse_length: Lanes
+    quat: tuple[Lanes, Lanes, Lanes, Lanes]
+    axes: tuple[Triple, Triple, Triple]
+    """The splat's own axes, in world axes."""
+
+    scales: Triple
+    u: Triple
+    v: Triple
+    w: Triple
+    """v - slope u."""
+
+    inverse_xx: Lanes
+    slope: Lanes
+    inverse_rest: Lanes
 
 
-@kernel(inline="always")
-def to_camera(means, camera, rows):
+def dot(a: Triple, b: Triple) -> Lanes:
+    """Inner product."""
+    return a[0] * b[0] + (a[1] * b[1] + a[2] * b[2])
+
+
+def cross(a: Triple, b: Triple) -> Triple:
+    """Outer product."""
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+
+
+def add(a: Triple, b: Triple) -> Triple:
+    """Sum."""
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
+
+
+def times(factor: Lanes | float, a: Triple) -> Triple:
+    """Multiple."""
+    return (factor * a[0], factor * a[1], factor * a[2])
+
+
+def camera_rows(camera: Memory) -> tuple[Triple, Triple, Triple]:
+    """The camera's axes: rows of its rotation."""
+    x, y, z = (tuple(camera.number(ROTATION + 3 * row + i) for i in range(3)) for row in range(3))
+    return x, y, z  # pyright: ignore[reportReturnType]
+
+
+def columns(rows: tuple[Triple, Triple, Triple]) -> tuple[Triple, Triple, Triple]:
+    """Transpose."""
+    a, b, c = zip(*rows, strict=True)
+    return a, b, c
+
+
+def read_triple(array: Memory, rows: Rows) -> Triple:
+    """Eight rows of an (n, 3) array."""
+    return (array.gather(rows, 3, 0), array.gather(rows, 3, 1), array.gather(rows, 3, 2))
+
+
+def to_camera(means: Memory, camera: Memory, rows: Rows) -> Triple:
     """Centres in camera axes."""
-    m0, m1, m2 = gather(means, rows, 3, 0), gather(means, rows, 3, 1), gather(means, rows, 3, 2)
-    x = camera[0] * m0 + (camera[1] * m1 + (camera[2] * m2 + camera[9]))
-    y = camera[3] * m0 + (camera[4] * m1 + (camera[5] * m2 + camera[10]))
-    z = camera[6] * m0 + (camera[7] * m1 + (camera[8] * m2 + camera[11]))
+    center = read_triple(means, rows)
+    x, y, z = (
+        axis[0] * center[0] + (axis[1] * center[1] + (axis[2] * center[2] + camera.number(SHIFT + i)))
+        for i, axis in enumerate(camera_rows(camera))
+    )
     return x, y, z
 
 
-@kernel(inline="always")
-def rotations(quats, rows):
-    """Inverse length of the quaternions, the unit quaternions, and their matrices, row by row."""
-    w, x, y, z = (
-        gather(quats, rows, 4, 0),
-        gather(quats, rows, 4, 1),
-        gather(quats, rows, 4, 2),
-        gather(quats, rows, 4, 3),
-    )
-    inverse = ONE / sqrt(maximum(w * w + x * x + y * y + z * z, spread(TINY)))
-    w, x, y, z = w * inverse, x * inverse, y * inverse, z * inverse
-    return (
-        inverse, w, x, y, z,
-        ONE - TWO * (y * y + z * z), TWO * (x * y - w * z), TWO * (x * z + w * y),
-        TWO * (x * y + w * z), ONE - TWO * (x * x + z * z), TWO * (y * z - w * x),
-        TWO * (x * z - w * y), TWO * (y * z + w * x), ONE - TWO * (x * x + y * y),
+def exponential(value: Lanes) -> Lanes:
+    """Natural exponential, held within what float32 can square."""
+    return exp2(minimum(maximum(value * LOG2_E, -EXPONENT_MOST), EXPONENT_MOST))
+
+
+def log2_opacity(logits: Memory, rows: Rows) -> Lanes:
+    """Logarithm of the sigmoid."""
+    return -log2(exponential(-logits.gather(rows, 1, 0)) + 1)
+
+
+def project_splats(means: Memory, quats: Memory, log_scales: Memory, camera: Memory, rows: Rows) -> Footprint:
+    """Linearise the camera at the splats' centres (EWA splatting)."""
+    perspective = camera.number(PERSPECTIVE)
+    x, y, z = to_camera(means, camera, rows)
+    z = where(z > NEAR, z, 1)
+    inverse_z = perspective / z + (1 - perspective)
+    slope_x = minimum(maximum(x * inverse_z, camera.number(LIMITS)), camera.number(LIMITS + 1))
+    slope_y = minimum(maximum(y * inverse_z, camera.number(LIMITS + 2)), camera.number(LIMITS + 3))
+    by_x, by_y = camera.number(FOCAL) * inverse_z, camera.number(FOCAL + 1) * inverse_z
+    by_xz, by_yz = -(perspective * by_x) * slope_x, -(perspective * by_y) * slope_y
+    right, under, ahead = camera_rows(camera)
+    across, down = add(times(by_x, right), times(by_xz, ahead)), add(times(by_y, under), times(by_yz, ahead))
+
+    inverse_length, quat, axes = _turn(quats, rows)
+    s0, s1, s2 = (exponential(scale) for scale in read_triple(log_scales, rows))
+    u = (dot(across, axes[0]) * s0, dot(across, axes[1]) * s1, dot(across, axes[2]) * s2)
+    v = (dot(down, axes[0]) * s0, dot(down, axes[1]) * s1, dot(down, axes[2]) * s2)
+    inverse_xx = 1 / (dot(u, u) + BLUR)
+    slope = dot(u, v) * inverse_xx
+    w = add(v, times(-slope, u))
+    inverse_rest = 1 / (dot(w, w) + (BLUR * slope * slope + BLUR))
+    return Footprint(
+        (x, y, z), inverse_z, (slope_x, slope_y), (by_x, by_xz, by_y, by_yz), across, down,
+        inverse_length, quat, axes, (s0, s1, s2), u, v, w, inverse_xx, slope, inverse_rest,
     )  # fmt: skip
 
 
-@kernel(inline="always")
-def exponential(value):
-    """e to the power of numbers, held within what float32 can square."""
-    power = value * LOG2_E
-    return exp2(minimum(maximum(power, spread(-EXPONENT_MOST)), spread(EXPONENT_MOST)))
+def _turn(
+    quats: Memory, rows: Rows
+) -> tuple[Lanes, tuple[Lanes, Lanes, Lanes, Lanes], tuple[Triple, Triple, Triple]]:
+    """Inverse length of the quaternions, the unit quaternions, and the axes they turn to."""
+    w, x, y, z = (quats.gather(rows, 4, i) for i in range(4))
+    inverse = 1 / sqrt(maximum(w * w + x * x + y * y + z * z, TINY))
+    w, x, y, z = w * inverse, x * inverse, y * inverse, z * inverse
+    first = (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y))
+    second = (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x))
+    third = (2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y))
+    return inverse, (w, x, y, z), (first, second, third)
 
 
-@kernel(inline="always")
-def jacobian(x, y, inverse_z, camera):
-    """Derivatives of pixels: by x, by z (of the column); by y, by z (of the row); and the slopes they were taken at."""
-    slope_x = minimum(maximum(x * inverse_z, spread(camera[LIMITS])), spread(camera[LIMITS + 1]))
-    slope_y = minimum(maximum(y * inverse_z, spread(camera[LIMITS + 2])), spread(camera[LIMITS + 3]))
-    by_x, by_y = camera[FOCAL_X] * inverse_z, camera[FOCAL_Y] * inverse_z
-    return (
-        by_x,
-        -(camera[PERSPECTIVE] * by_x) * slope_x,
-        by_y,
-        -(camera[PERSPECTIVE] * by_y) * slope_y,
-        slope_x,
-        slope_y,
-    )
-
-
-@kernel(inline="always")
-def dot(a0, a1, a2, b0, b1, b2):
-    """Inner product."""
-    return a0 * b0 + (a1 * b1 + a2 * b2)
-
-
-@kernel(inline="always")
-def decompose(u0, u1, u2, v0, v1, v2):
-    """1 / xx, the slope, 1 / rest, and v - slope u."""
-    inverse_xx = ONE / (dot(u0, u1, u2, u0, u1, u2) + BLUR)
-    slope = dot(u0, u1, u2, v0, v1, v2) * inverse_xx
-    w0, w1, w2 = v0 - slope * u0, v1 - slope * u1, v2 - slope * u2
-    inverse_rest = ONE / (dot(w0, w1, w2, w0, w1, w2) + (BLUR * slope * slope + BLUR))
-    return inverse_xx, slope, inverse_rest, w0, w1, w2
-
-
-@kernel(inline="always")
-def log2_opacity(logits, rows):
-    """Logarithm of the sigmoid."""
-    power = gather(logits, rows, 1, 0) * -LOG2_E
-    return -log2(exp2(minimum(maximum(power, spread(-EXPONENT_MOST)), spread(EXPONENT_MOST))) + ONE)
-
-
-@kernel(inline="always")
-def shortest_axis(s0, s1, s2):
-    """1 for the shortest axis (the first of equals), 0 for the others."""
-    one, zero = spread(ONE), spread(ZERO)
-    third = where_lt(s2, s0, where_lt(s2, s1, one, zero), zero)
-    second = where_lt(s1, s0, ONE - third, zero)
-    return ONE - third - second, second, third
-
-
-@kernel(inline="always")
-def towards_camera(n0, n1, n2, x, y, z, camera):
-    """1, or -1 for normals (camera axes) that look away from the camera."""
-    perspective = camera[PERSPECTIVE]
-    away = n0 * (x * perspective) + (n1 * (y * perspective) + n2 * (z * perspective + (ONE - perspective)))
-    return where_gt(away, spread(ZERO), spread(-ONE), spread(ONE))
+def facing_normal(print_: Footprint, camera: Memory) -> tuple[Triple, Triple, Lanes]:
+    """Shortest axis in world axes; 1 for that axis and 0 for the others; 1, or -1 where it looks away from the camera."""
+    s0, s1, s2 = print_.scales
+    third = where((s2 < s0) & (s2 < s1), 1, 0)
+    second = where(s1 < s0, 1 - third, 0)
+    chosen = (1 - third - second, second, third)
+    axes = columns(print_.axes)
+    normal = (dot(chosen, axes[0]), dot(chosen, axes[1]), dot(chosen, axes[2]))
+    n0, n1, n2 = (dot(normal, axis) for axis in camera_rows(camera))
+    perspective = camera.number(PERSPECTIVE)
+    x, y, z = times(perspective, print_.center_cam)
+    away = n0 * x + (n1 * y + n2 * (z + (1 - perspective)))
+    return normal, chosen, where(away > 0, -1, 1)

@@ -170,7 +170,7 @@ def _flatten_camera(cam_from_world: Tensor, intrinsics: Tensor, settings: Settin
     flat[12:16] = *focal, *middle
     flat[16:20] = low[0], high[0], low[1], high[1]
     flat[20:23] = -matrix[:3, :3].T @ matrix[:3, 3]
-    flat[23] = 0 if settings.orthographic else 1
+    flat[23:] = not settings.orthographic, settings.antialiased, settings.width, settings.height
     return flat
 
 
@@ -199,13 +199,13 @@ def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: i
     extra[:, channels - cloud.features.shape[1] : channels] = cloud.features
     extra[:, channels:] = 0
     keys, tiles = take("keys", (num,), np.uint32), take("tiles", (num,), np.int32)
-    rows, scratch = take("rows", (threads, 16), np.int64), take("scratch", (threads, SCRATCH), np.float32)
+    rows, scratch = take("rows", (threads, 8), np.int64), take("scratch", (threads, SCRATCH), np.float32)
 
     def project(thread: int) -> None:
         begin, end = num * thread // threads, num * (thread + 1) // threads
         _project.project(
-            begin, end, cloud.means, cloud.quats, cloud.log_scales, cloud.logits, cloud.sh, camera, settings.width,
-            settings.height, settings.antialiased, settings.normals, records, records.view(np.int32), extra, keys, tiles,
+            begin, end, cloud.means, cloud.quats, cloud.log_scales, cloud.logits, cloud.sh, camera,
+            settings.normals, records, records.view(np.int32), extra, keys, tiles,
             rows[thread], scratch[thread],
         )  # fmt: skip
 
@@ -316,13 +316,13 @@ def _project_view_backward(
     wants_camera: bool, results: list[np.ndarray], by_camera: np.ndarray,
 ) -> None:  # fmt: skip
     threads, chunks = settings.threads, len(by_camera)
-    rows = sketch.workspace.take("rows", (threads, 16), np.int64)
+    rows = sketch.workspace.take("rows", (threads, 8), np.int64)
     scratch = sketch.workspace.take("scratch", (threads, SCRATCH), np.float32)
 
     def project(thread: int) -> None:
         _project_backward.project_backward(
             chunks * thread // threads, chunks * (thread + 1) // threads, cloud.means, cloud.quats, cloud.log_scales,
-            cloud.logits, cloud.sh, sketch.camera, settings.antialiased, settings.normals, sketch.records, sketch.slots,
+            cloud.logits, cloud.sh, sketch.camera, settings.normals, sketch.records, sketch.slots,
             slots, *filled, add, wants_camera, *results, by_camera, rows[thread], scratch[thread],
         )  # fmt: skip
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from vivant.core.jit import kernel
+from vivant.core.jit import kernel, part
+from vivant.splat.rasterizer._lanes import COUNT
 from vivant.splat.rasterizer._project import COLUMNS, NEVER, NUMBER, PAYLOAD, RECORD, ROWS, TILE_BITS
-from vivant.splat.rasterizer._vectors import LANES, load, prefetch, store
+from vivant.splat.rasterizer._vectors import load, prefetch, store
 
 DIGIT = 11
 AHEAD = 8
@@ -43,7 +44,7 @@ def sort_by_depth(keys, order, other_keys, other_order):
     return drawn, swapped
 
 
-@kernel
+@part
 def _start_buckets(counts, drawn):
     """Turn counts into first places. True if all keys share this digit and nothing needs to move."""
     total, shared = 0, False
@@ -55,7 +56,7 @@ def _start_buckets(counts, drawn):
     return shared
 
 
-@kernel
+@part
 def _move(keys, order, to_keys, to_order, drawn, shift, places):
     for i in range(drawn):
         key = keys[i]
@@ -84,7 +85,7 @@ def count_tiles(begin, end, records, order, sorted_records, sorted_integers, til
         if i + AHEAD < end:
             prefetch(records, order[i + AHEAD] * RECORD)
         store(sorted_records, i * RECORD, load(records, order[i] * RECORD))
-        store(sorted_records, i * RECORD + LANES, load(records, order[i] * RECORD + LANES))
+        store(sorted_records, i * RECORD + COUNT, load(records, order[i] * RECORD + COUNT))
         columns, rows = sorted_integers[i, COLUMNS], sorted_integers[i, ROWS]
         for row in range((rows & 0xFFFF) >> TILE_BITS, ((rows >> 16) >> TILE_BITS) + 1):
             for column in range((columns & 0xFFFF) >> TILE_BITS, ((columns >> 16) >> TILE_BITS) + 1):
@@ -124,7 +125,7 @@ def copy_payload(begin, end, sorted_records, sorted_integers, extra, group, targ
     """Make records that carry four of the extra channels instead of colour and depth."""
     for i in range(begin, end):
         store(target, i * RECORD, load(sorted_records, i * RECORD))
-        store(target, i * RECORD + LANES, load(sorted_records, i * RECORD + LANES))
+        store(target, i * RECORD + COUNT, load(sorted_records, i * RECORD + COUNT))
         splat = sorted_integers[i, NUMBER]
         for channel in range(4):
             target[i, PAYLOAD + channel] = extra[splat, group * 4 + channel]
