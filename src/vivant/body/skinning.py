@@ -8,6 +8,9 @@ from vivant.body.kinematics import forward_kinematics
 from vivant.core.rotations import multiply_quats, quats_from_matrices
 from vivant.records import Pose, Rig
 
+NEWTON_STEPS = 5
+"""Enough for a blend shrunk to a fifth along one axis; bent skin keeps more."""
+
 
 def blend_transforms(
     skin_joints: Int[Tensor, "points influences"],
@@ -61,10 +64,14 @@ def skin_quats(
 
 def nearest_rotations(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Rotation part of nearly rigid matrices: Newton's iteration for the polar decomposition (Higham 1986)."""
-    rotation = matrices
-    for _ in range(4):
-        rotation = (rotation + torch.linalg.inv(rotation).transpose(-1, -2)) / 2
-    return rotation
+    rotations = matrices
+    for _ in range(NEWTON_STEPS):
+        a, b, c = rotations.unbind(-2)
+        cofactors = [torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)]
+        # Cofactors over the determinant: the inverse, transposed.
+        volume = (a * cofactors[0]).sum(-1).clamp(min=1e-12)
+        rotations = (rotations + torch.stack(cofactors, -2) / volume[..., None, None]) / 2
+    return rotations
 
 
 def pose_verts(rig: Rig, pose: Pose) -> Float[Tensor, "*frames verts 3"]:
