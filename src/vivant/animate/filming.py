@@ -83,7 +83,7 @@ def picture(
     shot = shot or Shot()
     splats = pose_avatar(avatar, pose or _first(standing(avatar.rig)))
     cameras = aim(avatar, [splats], shot)
-    return _composed(splats, cameras, Studio.build(shot.background, cameras))
+    return _composed(splats, cameras, _studio(shot))
 
 
 def play(avatar: Avatar, motion: Motion, shot: Shot | None = None) -> Iterator[Float[Tensor, "height width 4"]]:
@@ -94,7 +94,7 @@ def play(avatar: Avatar, motion: Motion, shot: Shot | None = None) -> Iterator[F
     """
     shot = shot or Shot()
     cameras = aim(avatar, _sampled(avatar, motion), shot)
-    studio = Studio.build(shot.background, cameras)
+    studio = _studio(shot)
     for frame in range(len(motion)):
         yield _composed(pose_avatar(avatar, _moment(motion, frame)), cameras, studio)
 
@@ -110,8 +110,9 @@ def turntable(
     shot = shot or Shot()
     splats = pose_avatar(avatar, pose or _first(standing(avatar.rig)))
     cameras = aim(avatar, [splats], shot, [-360 * step / count for step in range(count)])
+    studio = _studio(shot)
     for step in range(count):
-        yield _composed(splats, cameras[step], Studio.build(shot.background, cameras[step]))
+        yield _composed(splats, cameras[step], studio)
 
 
 def showreel(
@@ -127,9 +128,9 @@ def showreel(
     # Backwards, so that the person seems to turn to the left; slow at the start and the end.
     eased = [-360 * _eased(step / turn_frames) for step in range(turn_frames)]
     cameras = aim(avatar, moments, shot, [*eased, 0.0])
+    studio = _studio(shot)
     for step in range(turn_frames):
-        yield _composed(moments[0], cameras[step], Studio.build(shot.background, cameras[step]))
-    studio = Studio.build(shot.background, cameras[turn_frames])
+        yield _composed(moments[0], cameras[step], studio)
     for frame in range(len(motion)):
         yield _composed(pose_avatar(avatar, _moment(motion, frame)), cameras[turn_frames], studio)
 
@@ -194,9 +195,13 @@ def _face(avatar: Avatar, splats: Splats) -> tuple[Float[Tensor, "3"], float]:
     return (low + high) / 2, 1.3 * float((high - low)[1])
 
 
+def _studio(shot: Shot) -> Studio:
+    return Studio.build(shot.background, shot.width, shot.height)
+
+
 def _composed(splats: Splats, cameras: Cameras, studio: Studio) -> Float[Tensor, "height width 4"]:
     drawn = rasterize(splats, cameras, normals=False)
-    return studio.behind(splats, drawn.color[0].clamp(0, 1), drawn.alpha[0].clamp(0, 1))
+    return studio.behind(splats, cameras, drawn.color[0].clamp(0, 1), drawn.alpha[0].clamp(0, 1))
 
 
 def _sampled(avatar: Avatar, motion: Motion) -> list[Splats]:

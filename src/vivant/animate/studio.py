@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.core.cameras import Cameras
+from vivant.core.cameras import Cameras, project
 from vivant.records import Splats
 
 PATCH = 2.4
@@ -18,63 +18,72 @@ CELLS = 96
 
 @dataclass(frozen=True)
 class Studio:
-    """A background for one camera."""
+    """A background for pictures of one size."""
 
-    backdrop: Float[Tensor, "height width 4"]
-    """Straight alpha."""
+    backdrop: Float[Tensor, "height width 3"] | None
+    """None: transparent."""
 
-    floor: Float[Tensor, "height width 2"] | None
-    """Where each pixel meets the floor, -1 to 1 over the shadow's patch; None without a shadow."""
+    has_floor: bool
 
     @classmethod
-    def build(cls, background: str, cameras: Cameras) -> "Studio":
-        """Prepare the background of a camera's pictures."""
-        size = (cameras.height, cameras.width)
+    def build(cls, background: str, width: int, height: int) -> "Studio":
+        """Prepare a background: `studio`, `white`, `black` or `transparent`."""
         if background == "transparent":
-            return cls(torch.zeros(*size, 4), None)
+            return cls(None, has_floor=False)
         if background in ("white", "black"):
-            shade = float(background == "white")
-            return cls(torch.cat([torch.full((*size, 3), shade), torch.ones(*size, 1)], dim=-1), None)
-        return cls(_room(size), _floor(cameras))
+            return cls(torch.full((height, width, 3), float(background == "white")), has_floor=False)
+        return cls(_room(width, height), has_floor=True)
 
     def behind(
-        self, splats: Splats, color: Float[Tensor, "height width 3"], alpha: Float[Tensor, "height width"]
+        self,
+        splats: Splats,
+        cameras: Cameras,
+        color: Float[Tensor, "height width 3"],
+        alpha: Float[Tensor, "height width"],
     ) -> Float[Tensor, "height width 4"]:
         """Put the background behind a picture with premultiplied colour; straight alpha comes out."""
-        back, back_alpha = self.backdrop[..., :3], self.backdrop[..., 3]
-        if self.floor is not None:
-            back = back * (1 - _shadow(splats, self.floor))[..., None]
-        whole = alpha + (1 - alpha) * back_alpha
-        mixed = color + ((1 - alpha) * back_alpha)[..., None] * back
-        mixed = mixed / whole.clamp(min=1e-4)[..., None]
-        return torch.cat([mixed.clamp(0, 1), whole[..., None]], dim=-1)
+        if self.backdrop is None:
+            straight = (color / alpha.clamp(min=1e-4)[..., None]).clamp(0, 1)
+            return torch.cat([straight, alpha[..., None]], dim=-1)
+        back = self.backdrop * (1 - alpha[..., None])
+        floor = _floor(cameras) if self.has_floor else None
+        if floor is not None:
+            back[-len(floor) :] *= (1 - _shadow(splats, floor))[..., None]
+        mixed = back.add_(color).clamp_(0, 1)
+        return torch.nn.functional.pad(mixed, (0, 1), value=1.0)
 
 
-def _room(size: tuple[int, int]) -> Float[Tensor, "height width 4"]:
+def _room(width: int, height: int) -> Float[Tensor, "height width 3"]:
     """A paper backdrop: brighter behind the person, darker towards the corners."""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, size[0]), torch.linspace(-1, 1, size[1]), indexing="ij")
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     glow = torch.exp(-(0.55 * x.square() + 0.35 * (y + 0.15).square()))
     shade = 0.80 + 0.155 * glow
-    return torch.stack([shade, shade, shade * 1.006, torch.ones_like(shade)], dim=-1).clamp(max=1)
+    return torch.stack([shade, shade, shade * 1.006], dim=-1).clamp(max=1)
 
 
-def _floor(cameras: Cameras) -> Float[Tensor, "height width 2"]:
-    y, x = torch.meshgrid(torch.arange(cameras.height) + 0.5, torch.arange(cameras.width) + 0.5, indexing="ij")
+def _floor(cameras: Cameras) -> Float[Tensor, "rows width 2"] | None:
+    """Where the lowest rows of pixels meet the floor: -1 to 1 over the patch that can carry a shadow.
+
+    None if the camera looks from below the floor, or past the patch.
+    """
     intrinsics, eye = cameras.intrinsics[0], cameras.centers_world[0]
-    rays = torch.stack(
-        [
-            (x - intrinsics[0, 2]) / intrinsics[0, 0],
-            (y - intrinsics[1, 2]) / intrinsics[1, 1],
-            torch.ones_like(x),
-        ],
-        dim=-1,
+    corners = torch.tensor([[x, 0.0, z] for x in (-PATCH, PATCH) for z in (-PATCH, PATCH)])
+    pixels, depth = project(corners, cameras)
+    first = max(int(pixels[:, 1].min()), 0)
+    if float(eye[1]) <= 0.01 or float(depth.min()) <= 0 or first >= cameras.height:
+        return None
+    rows, columns = torch.arange(first, cameras.height) + 0.5, torch.arange(cameras.width) + 0.5
+    down, right = torch.meshgrid(
+        (rows - intrinsics[1, 2]) / intrinsics[1, 1],
+        (columns - intrinsics[0, 2]) / intrinsics[0, 0],
+        indexing="ij",
     )
-    rays = rays @ cameras.cam_from_world[0, :3, :3]
+    rays = torch.stack([right, down, torch.ones_like(down)], dim=-1) @ cameras.cam_from_world[0, :3, :3]
     away = torch.where(rays[..., 1] < -1e-4, -eye[1] / rays[..., 1].clamp(max=-1e-4), 1e6)
     return (eye[[0, 2]] + rays[..., [0, 2]] * away[..., None]) / PATCH
 
 
-def _shadow(splats: Splats, floor: Float[Tensor, "height width 2"]) -> Float[Tensor, "height width"]:
+def _shadow(splats: Splats, floor: Float[Tensor, "rows width 2"]) -> Float[Tensor, "rows width"]:
     """How much of the light is kept from the floor: much under the feet, little under what is high."""
     height = splats.means[:, 1].clamp(min=0)
     near = torch.exp(-height / 0.07) * 0.9 + torch.exp(-height / 0.6) * 0.10

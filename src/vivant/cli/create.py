@@ -56,19 +56,25 @@ class CreateOptions(JobOptions):
 
 def run(arguments: list[str]) -> int:
     """Do what the command line asks, with the recipe's defaults."""
+    begun = terminal.clock()
     options = parse(CreateOptions, "create", arguments)
     from vivant.recipes import load_recipe
 
-    return carry_out(options, options.recipe, load_recipe(options.recipe).Config())
+    return carry_out(options, options.recipe, load_recipe(options.recipe).Config(), begun)
 
 
-def carry_out(options: JobOptions, name: str, config: object) -> int:
+def carry_out(options: JobOptions, name: str, config: object, begun: float) -> int:
     """Make the three files of one photo.
+
+    Args:
+        options: What the user said.
+        name: Of the recipe.
+        config: The recipe's.
+        begun: When the command began, for the table of times.
 
     Raises:
         VivantError: If the photo cannot be used, or the files cannot be written.
     """
-    begun = terminal.clock()
     from vivant.core import store
     from vivant.core.folders import results_folder
     from vivant.core.run import Context, Run

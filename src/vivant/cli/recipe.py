@@ -13,9 +13,10 @@ class RecipeOptions(JobOptions):
 
 def run(name: str, arguments: list[str]) -> int:
     """Do what the command line asks with the named recipe."""
+    begun = terminal.clock()
     from vivant.recipes import load_recipe
 
     recipe = load_recipe(name)
     description = (recipe.__doc__ or "").strip()
     options, config = parse_with_config(RecipeOptions, recipe.Config, name, description, arguments)
-    return carry_out(options, name, config)
+    return carry_out(options, name, config, begun)

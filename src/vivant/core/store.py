@@ -120,7 +120,11 @@ def save(record: Any, path: Path) -> None:
     _flatten(record, "", tensors, plain)
     header = {"kind": type(record).__name__, "plain": plain}
     with writing(path) as temporary:
+        # safetensors makes files that only their owner may read; a user's umask shall decide instead.
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary, {HEADER: json.dumps(header, sort_keys=True)})
+        temporary.chmod(mode)
 
 
 def load(kind: type[T], path: Path) -> T:

@@ -169,10 +169,14 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 h2 { font-size: 18px; margin: 0 0 8px; }
 section > p { margin: 0 0 12px; color: var(--soft); }
 .panels { display: grid; gap: 12px; grid-template-columns: repeat(2, 1fr); }
-@media (min-width: 700px) { .panels.n3 { grid-template-columns: repeat(3, 1fr); }
+.panels.n3 figure:first-child { grid-column: span 2; }
+@media (min-width: 700px) { .panels.n3 figure:first-child { grid-column: auto; }
+  .panels.n3 { grid-template-columns: repeat(3, 1fr); }
   .panels.n4 { grid-template-columns: repeat(4, 1fr); } .panels.n5 { grid-template-columns: repeat(5, 1fr); } }
 figure { margin: 0; min-width: 0; }
 .picture { position: relative; width: 100%; border-radius: 10px; overflow: hidden; background: var(--ground); }
+.hero .picture { aspect-ratio: 3 / 4 !important; }
+.hero .picture img { object-fit: contain; }
 .picture img, .picture svg { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 figcaption { color: var(--soft); font-size: 14px; padding-top: 6px; text-align: center; }
 ul { margin: 0; padding-left: 20px; }

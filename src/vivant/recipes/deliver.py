@@ -20,11 +20,12 @@ from vivant.recipes.table import build_signed
 from vivant.records import Avatar, Body, Person, Photo, Scores, save_avatar
 from vivant.splat import rasterize
 
-PREVIEW = Shot(width=432, height=608, elevation=6)
+PREVIEW = Shot(width=456, height=608, elevation=6)
 
-PREVIEW_FPS = 15.0
+PREVIEW_FPS = 12.5
+"""A whole number of hundredths of a second a frame, which is what animations keep."""
 
-PREVIEW_TURN = 40
+PREVIEW_TURN = 36
 """Frames of the turn that the preview begins with."""
 
 
