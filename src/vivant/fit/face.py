@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -17,7 +17,6 @@ from vivant.fit.terms import Pinhole, Reprojection
 from vivant.records import Pose, Rig
 
 HEAD_BONES = ("head", "eye.L", "eye.R")
-NECK_BONES = ("neck03", "neck02")
 
 LANDMARK_SIGMA = 0.012
 """Of the face's size: how exactly the detector's points are believed."""
@@ -27,6 +26,9 @@ FADE = 0.35
 
 SMOOTHING = 0.5
 """Of the thin plate, in pixels of a face 100 pixels large: more follows the points less."""
+
+SEEN_COSINE = 0.25
+"""Between the way out of the head and the way to the camera: what is turned farther away shows nothing."""
 
 MOST_SCALING = 0.15
 """Heads differ from the model's by at most so much."""
@@ -95,32 +97,70 @@ def warp_face(
     """Give the rig the person's own face.
 
     The head is scaled as a whole to the face seen; near the face a thin-plate warp takes up the rest in the
-    picture's plane. Both are carried back to the rest pose.
+    picture's plane. Both are carried back to the rest pose, where the side turned away mirrors the other one.
     """
-    seen = face[landmarks.face_index, :2]
+    verts, head = pose_verts(rig, pose), find_head(rig)
+    facing = _facing(verts, verts[head.is_head].mean(0))
     places = place_points(landmarks.face, anatomy.pose(state))
+    sure = (facing[landmarks.face_corners] * landmarks.face_barycentric).sum(1) > SEEN_COSINE
+    if int(sure.sum()) < 30:
+        return rig
+    places, seen = places[sure], face[landmarks.face_index[sure], :2]
     shown = camera.project(places)
-    head = find_head(rig)
     index = (head.share > 0).nonzero()[:, 0]
-    posed = pose_verts(rig, pose)[index]
-    center = places.mean(0)
     scale, shift = _similarity(shown, seen)
-    depth = -posed[:, 2:]
+    posed = verts[index]
     pixels = camera.project(posed)
     whole = (pixels - shown.mean(0)) * (scale - 1) + shift
-    fine = _thin_plate(shown, seen, pixels)
-    distance = torch.from_numpy(cKDTree(places.numpy()).query(posed.numpy())[0]).float()
+    fine = (_thin_plate(shown, seen, pixels) - whole) * _nearness(places, posed)[:, None]
+    along = (posed[:, 2:] - places.mean(0)[2]) * (scale - 1)
+    turns = _skin_turns(rig, pose, index)
+    per_px = -posed[:, 2:] / camera.focal * posed.new_tensor([1.0, -1.0])
+    plain = torch.linalg.solve(turns, torch.cat([whole * per_px, along], dim=1)[..., None])[..., 0]
+    own = torch.linalg.solve(turns, torch.cat([fine * per_px, torch.zeros_like(along)], dim=1)[..., None])[
+        ..., 0
+    ]
+    own = _mirrored_where_hidden(own, index, facing, anatomy.model.mirror)
+    moved = (plain + own) * head.share[index, None]
+    return _moved_rig(rig, torch.zeros_like(rig.verts).index_copy(0, index, moved))
+
+
+def _facing(verts: Float[Tensor, "verts 3"], middle: Float[Tensor, "3"]) -> Float[Tensor, " verts"]:
+    """Cosine between the way out of the head and the way to the camera at the origin.
+
+    Smooth where the skin's own normal is not: at nostrils, lips and lids.
+    """
+    out, back = verts - middle, -verts
+    return (out * back).sum(1) / (out.norm(dim=1) * back.norm(dim=1)).clamp(min=1e-6)
+
+
+def _nearness(places: Float[Tensor, "points 3"], verts: Float[Tensor, "verts 3"]) -> Float[Tensor, " verts"]:
+    """1 at the face's points, 0 far from them, smooth between."""
+    distance = torch.from_numpy(cKDTree(places.numpy()).query(verts.numpy())[0]).float()
     size = (places.amax(0) - places.amin(0)).norm()
-    near = (1 - distance / (FADE * size)).clamp(0, 1)[:, None]
-    near = near * near * (3 - 2 * near)
-    moved_px = whole + near * (fine - whole)
-    flat = moved_px * depth / camera.focal * posed.new_tensor([1.0, -1.0])
-    along = (posed[:, 2:] - center[2]) * (scale - 1)
-    moved = torch.cat([flat, along], dim=1) * head.share[index, None]
+    near = (1 - distance / (FADE * size)).clamp(0, 1)
+    return near * near * (3 - 2 * near)
+
+
+def _skin_turns(rig: Rig, pose: Pose, index: Int[Tensor, " some"]) -> Float[Tensor, "some 3 3"]:
+    """How skin at some vertices turns from rest to the pose."""
     transforms = forward_kinematics(rig.joint_parents, rig.joints_world, pose)
-    turns = blend_transforms(rig.skin_joints[index], rig.skin_weights[index], transforms)[..., :3]
-    at_rest = torch.linalg.solve(turns, moved[..., None])[..., 0]
-    return _moved_rig(rig, torch.zeros_like(rig.verts).index_copy(0, index, at_rest))
+    return blend_transforms(rig.skin_joints[index], rig.skin_weights[index], transforms)[..., :3]
+
+
+def _mirrored_where_hidden(
+    moved: Float[Tensor, "some 3"],
+    index: Int[Tensor, " some"],
+    facing: Float[Tensor, " verts"],
+    mirror: Int[Tensor, " verts"],
+) -> Float[Tensor, "some 3"]:
+    """The side turned away does what the other side does, as in a mirror; smooth between."""
+    everywhere = moved.new_zeros(len(facing), 3).index_copy(0, index, moved)
+    trust = ((facing - SEEN_COSINE / 2) / SEEN_COSINE).clamp(0, 1)
+    share = trust / (trust + trust[mirror] * (1 - trust)).clamp(min=1e-3)
+    reflected = everywhere[mirror] * moved.new_tensor([-1.0, 1.0, 1.0])
+    mixed = share[:, None] * everywhere + (1 - share)[:, None] * reflected * trust[mirror][:, None]
+    return mixed[index]
 
 
 def _similarity(

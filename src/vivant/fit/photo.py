@@ -25,6 +25,9 @@ PHENOTYPE_SPREAD = {
     "gender": 0.35, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
 }  # fmt: skip
 
+FOCAL_SPREAD = 0.35
+"""Standard deviation of the focal length's logarithm: photos are cropped, and lenses differ."""
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -57,8 +60,11 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         camera = Pinhole(intrinsics.diagonal()[:2], intrinsics[:2, 2])
         evidence = gather_evidence(person, landmarks, camera)
         shape = model.default_shape(age=config.age, gender=config.gender)
-        case = Case(anatomy, landmarks, evidence, _prior(anatomy, shape.coefficients), person, config.steps)
-        state = fit_points(case)
+        prior, spread = _prior(anatomy, shape.coefficients), FOCAL_SPREAD if config.focal_px is None else 0.0
+        case = Case(anatomy, landmarks, evidence, prior, person, config.steps, spread)
+        case, state = fit_points(case)
+        camera = case.evidence.camera
+        intrinsics[0, 0], intrinsics[1, 1] = camera.focal
         context.advance(0.3)
         state = fit_outline(case, state, prepare_mask(person.alpha))
         context.advance(0.7)

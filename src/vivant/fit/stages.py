@@ -1,6 +1,7 @@
 """The stages of the fit: points from several starts, then the outline, then hands, then the face."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from vivant.fit.landmarks import Landmarks, surface_points
 from vivant.fit.placement import pose_of
 from vivant.fit.reduced import Points, State, join_points
 from vivant.fit.silhouette import Mask, Outside, pair_outline, sample_skin
-from vivant.fit.solve import Anatomy, Prior, Problem, activate, minimise
+from vivant.fit.solve import Anatomy, Prior, Problem, Solution, activate, minimise
 from vivant.fit.starts import first_state, stances
 from vivant.fit.terms import Reprojection, Term
 from vivant.records import Hand, Person, Shape
@@ -25,6 +26,9 @@ FACE_STEP = 6
 
 FACE_TRUST = 12.0
 """Of all of them together, in body points."""
+
+FOCAL_FACTORS = (0.8, 1.0, 1.25, 1.6, 2.0)
+"""Of the focal length first told."""
 
 ROUNDS = 6
 """How often outline and mask are matched anew."""
@@ -48,6 +52,8 @@ class Case:
     prior: Prior
     person: Person
     steps: int
+    focal_spread: float
+    """Standard deviation of the focal length's logarithm; 0 if it is known."""
 
     @property
     def hands(self) -> list[tuple[Hand, Points]]:
@@ -62,8 +68,8 @@ class Case:
         return [row for row, name in enumerate(names) if not name.startswith("finger")]
 
 
-def fit_points(case: Case) -> State:
-    """Fit to the body points from several stances, and keep the best."""
+def fit_points(case: Case) -> tuple[Case, State]:
+    """Fit to the body points from several stances, keep the best, and judge the focal length by it."""
     anatomy, prior, points = case.anatomy, case.prior, case.landmarks.body
     start = first_state(anatomy, case.landmarks, case.evidence, prior.phenotypes)
     roughly = activate(anatomy, joints=case.body_joints, phenotypes=("height", "proportions"), tilt=True)
@@ -73,9 +79,33 @@ def fit_points(case: Case) -> State:
         for state in stances(anatomy, start)
     ]
     best = min(found, key=lambda solution: solution.cost)
-    points, terms = _with_details(case, points, _point_terms(case, 8.0))
+    if case.focal_spread == 0:
+        return case, _fit_all_points(case, best.state, case.steps).state
+    return _judge_focal(case, best.state)
+
+
+def _judge_focal(case: Case, state: State) -> tuple[Case, State]:
+    """Try longer and shorter lenses: a cropped photo's own focal length is too short, and many tell none."""
+    best: tuple[float, Case, State] | None = None
+    for factor in FOCAL_FACTORS:
+        camera = replace(case.evidence.camera, focal=case.evidence.camera.focal * factor)
+        tried = replace(case, evidence=replace(case.evidence, camera=camera))
+        # A longer lens shows the same from farther away.
+        solution = _fit_all_points(
+            tried, replace(state, root=state.root * state.root.new_tensor([1, 1, factor])), 12
+        )
+        cost = solution.cost + (math.log(factor) / case.focal_spread) ** 2
+        if best is None or cost < best[0]:
+            best = cost, tried, solution.state
+    assert best is not None
+    return best[1], _fit_all_points(best[1], best[2], case.steps).state
+
+
+def _fit_all_points(case: Case, state: State, steps: int) -> Solution:
+    anatomy = case.anatomy
+    points, terms = _with_details(case, case.landmarks.body, _point_terms(case, 8.0))
     every = activate(anatomy, joints=case.body_joints, phenotypes=anatomy.model.phenotype_names, tilt=True)
-    return minimise(Problem(anatomy, points, terms, prior, every), best.state, case.steps).state
+    return minimise(Problem(anatomy, points, terms, case.prior, every), state, steps)
 
 
 def _point_terms(case: Case, scale: float) -> tuple[Term, ...]:
