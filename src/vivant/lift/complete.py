@@ -6,6 +6,7 @@ from numpy import ndarray
 from scipy import sparse
 from scipy.sparse import linalg
 
+from vivant.lift.evidence import Evidence
 from vivant.lift.guess import Places, guess_colors
 from vivant.lift.scatter import Points
 from vivant.lift.sight import Sight
@@ -16,10 +17,10 @@ SPREAD = 0.05
 
 
 def complete(
-    points: Points, places: Places, sight: Sight, skin: Skin, random: np.random.Generator
+    points: Points, places: Places, sight: Sight, skin: Skin, evidence: Evidence
 ) -> Float[ndarray, "points 3"]:
     """A colour for every point: the photo's where it is trusted, else a guess joined on without a border."""
-    guess = guess_colors(places, sight, random)
+    guess = guess_colors(places, sight, evidence)
     step = _spread_step(points, sight.color - guess, sight.trust, skin)
     trust = sight.trust[:, None]
     return np.clip(trust * sight.color + (1 - trust) * (guess + step), 0, 1)

@@ -15,11 +15,8 @@ from scipy.sparse import linalg
 from vivant.lift.posed import Depths, Lens, carry, draw_depths, facing, posed_normals
 from vivant.lift.regions import (
     HEAD,
-    LEFT_FOOT,
     LEFT_HAND,
-    RIGHT_FOOT,
     RIGHT_HAND,
-    TRUNK,
     Regions,
 )
 from vivant.lift.surface import Skin, edges_of, laplacian, vertex_areas

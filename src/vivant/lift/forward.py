@@ -1,24 +1,38 @@
 """The stage: a person and a fitted body in, a coarse avatar out, without learned weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy import ndarray
 
 from vivant.body import forward_kinematics, skin_points, skin_quats
 from vivant.core.run import Context
 from vivant.lift.complete import complete
 from vivant.lift.drape import drape
+from vivant.lift.dress import dress
+from vivant.lift.evidence import Evidence, gather, like
 from vivant.lift.gaussians import COVER, bind, discs, spacing_of
 from vivant.lift.guess import places_of
-from vivant.lift.posed import carry, draw_depths, photo_lens, posed_normals
-from vivant.lift.regions import LEFT_ARM, LEFT_HAND, find_regions
+from vivant.lift.posed import Lens, carry, draw_depths, photo_lens, posed_normals
+from vivant.lift.regions import LEFT_HAND, Regions, find_regions
 from vivant.lift.scatter import scatter
-from vivant.lift.sight import look, prepare_picture, ramp
+from vivant.lift.shell import Shell, build_shell, plain_colors
+from vivant.lift.sight import Picture, look, lookup, prepare_picture, ramp
 from vivant.lift.solve import sharpen
-from vivant.lift.surface import fine_skin, normals_of
+from vivant.lift.surface import Skin, fine_skin, normals_of
 from vivant.records import Avatar, Binding, Body, Origin, Person, Splats
+from vivant.splat import sh_from_colors
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Some splats at rest."""
+
+    splats: Splats
+    binding: Binding
+    trust: Float[ndarray, " splats"]
 
 
 @dataclass(frozen=True)
@@ -35,55 +49,137 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     Seen splats take the photo's colour; the rest is completed from the other side, from what is seen at the same height, and
     from the hair, and gets little trust.
     """
-    random = np.random.default_rng(context.seed)
     skin = fine_skin(body)
     regions = find_regions(skin, body.rig)
     lens = photo_lens(body)
+    bare = fine_skin(body)
+    regions = find_regions(bare, body.rig)
+    lens = photo_lens(body)
     picture = prepare_picture(person)
+    frames = lens.blend(bare.weights)
+    evidence = _first_look(bare, regions, carry(frames, bare.verts), picture, lens)
+    skin = dress(bare, regions, evidence)
+    context.advance(0.1)
+
     pinned = regions.face if person.face is not None else 0.2 * regions.face
-    frames = lens.blend(skin.weights)
     shifts = drape(skin, regions, lens, picture.alpha, pinned)
     draped = carry(frames, skin.verts) + shifts
     rest = skin.verts + np.linalg.solve(frames[:, :, :3], shifts[..., None])[..., 0]
     context.advance(0.3)
 
-    normals = posed_normals(skin, draped)
-    depths = draw_depths(draped, skin.faces, lens)
-    points = scatter(skin, regions, lens, draped, normals, depths, picture.detail, config.splats, context.seed)
-    rest_normals = _unit(points.take(skin.faces, normals_of(rest, skin.faces)))
-    sight = look(
-        points.take(skin.faces, draped),
-        _unit(points.take(skin.faces, normals)),
-        _hand_share(points.take(skin.faces, regions.share)),
-        depths.depth,
-        picture,
-        lens,
+    random = np.random.default_rng(context.seed)
+    hairlike = (
+        np.zeros_like(picture.alpha)
+        if evidence.hair is None
+        else like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(picture.alpha.shape)
     )
-    context.advance(0.5)
-    places = places_of(points, skin, regions, normals_of(skin.verts, skin.faces))
-    colors = complete(points, places, sight, skin, random)
+    shell = build_shell(skin, regions, lens, draped, picture, hairlike, config.splats // 5, random)
+    cloth = _skin_cloud(skin, regions, lens, body, draped, rest, shell, picture, evidence, config, random)
+    clouds = [cloth] if shell is None else [cloth, _shell_cloud(shell, skin, lens, body, rest, picture)]
     context.advance(0.8)
 
-    means = points.take(skin.faces, rest)
-    widths = COVER * spacing_of(means, rest_normals)
-    rig_face = skin.rig_face[points.face]
-    barycentric = np.einsum("pk,pkc->pc", points.barycentric, skin.corner_barycentric[points.face])
-    binding = bind(means, rig_face, barycentric, points.take(skin.faces, skin.weights), body.rig)
-    splats = discs(means, rest_normals, widths, colors)
-    anchor = 0.03 + 2.0 * (1 - sight.trust)
+    splats, binding, trust = _joined(clouds)
+    anchor = 0.03 + 2.0 * (1 - trust)
     sharp = sharpen(
         _posed(splats, binding, body), lens, picture.color, ramp(picture.alpha, 0.6, 0.98), anchor, 0.3
     )
     return Avatar(
-        splats=discs(means, rest_normals, widths, sharp),
+        splats=replace(splats, sh=sh_from_colors(torch.from_numpy(sharp).float())),
         binding=binding,
-        trust=torch.from_numpy(sight.trust).float().clamp(0.05, 1.0),
+        trust=torch.from_numpy(trust).float().clamp(0.05, 1.0),
         rig=body.rig,
         shape=body.shape,
         photo_pose=body.pose,
         photo_camera=body.camera,
         origin=_origin(person, body),
     )
+
+
+def _first_look(skin: Skin, regions: Regions, posed_cam: ndarray, picture: Picture, lens: Lens) -> Evidence:
+    """What the photo shows at the bare body's vertices."""
+    depths = draw_depths(posed_cam, skin.faces, lens)
+    share = np.ones((len(posed_cam), 2))
+    sight = look(posed_cam, posed_normals(skin, posed_cam), share, depths.depth, picture, lens)
+    return gather(sight, regions, skin.verts[:, 1])
+
+
+def _skin_cloud(
+    skin: Skin,
+    regions: Regions,
+    lens: Lens,
+    body: Body,
+    draped: ndarray,
+    rest: ndarray,
+    shell: Shell | None,
+    picture: Picture,
+    evidence: Evidence,
+    config: LiftConfig,
+    random: np.random.Generator,
+) -> Cloud:
+    """Splats on the draped skin."""
+    normals = posed_normals(skin, draped)
+    depths = draw_depths(draped, skin.faces, lens)
+    count = config.splats - (0 if shell is None else len(shell))
+    points = scatter(skin, regions, lens, draped, normals, depths, picture.detail, count, random)
+    blocked = depths.depth if shell is None else _nearest(depths.depth, shell.depth)
+    hands = np.clip(3 * points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2], 0, 1)
+    place = points.take(skin.faces, draped)
+    sight = look(place, _unit(points.take(skin.faces, normals)), hands, blocked, picture, lens)
+    if not evidence.gloved:
+        # A hand in a pocket or behind something is no hand of cloth.
+        foreign = hands.max(1) * ~like(sight.color, evidence.skin, 0.12)
+        sight = replace(sight, trust=sight.trust * (1 - foreign))
+    places = places_of(points, skin, regions, normals_of(skin.verts, skin.faces))
+    colors = complete(points, places, sight, skin, evidence)
+    means = points.take(skin.faces, rest)
+    rest_normals = _unit(points.take(skin.faces, normals_of(rest, skin.faces)))
+    widths = COVER * spacing_of(means, rest_normals)
+    barycentric = np.einsum("pk,pkc->pc", points.barycentric, skin.corner_barycentric[points.face])
+    weights = points.take(skin.faces, skin.weights)
+    binding = bind(means, skin.rig_face[points.face], barycentric, weights, body.rig)
+    return Cloud(discs(means, rest_normals, widths, colors), binding, sight.trust)
+
+
+def _shell_cloud(shell: Shell, skin: Skin, lens: Lens, body: Body, rest: ndarray, picture: Picture) -> Cloud:
+    """Splats on the shell, brought to rest by their own skin weights."""
+    frames = lens.blend(shell.weights)
+    means = np.linalg.solve(frames[:, :, :3], (shell.points - frames[:, :, 3])[..., None])[..., 0]
+    normals = _unit(np.einsum("nji,nj->ni", frames[:, :, :3], shell.normals))
+    pixels = lens.pixels(shell.points)
+    inside = ramp(lookup(picture.inside, pixels), 0.3, 2.2) * ramp(lookup(picture.alpha, pixels), 0.5, 0.95)
+    trust = inside * shell.front * ramp(-shell.normals[:, 2], 0.1, 0.4)
+    plain = plain_colors(shell, pixels, picture)
+    colors = trust[:, None] * lookup(picture.smooth, pixels) + (1 - trust[:, None]) * plain
+    face, barycentric = _corners(shell.vertex, skin)
+    binding = bind(means, face, barycentric, shell.weights, body.rig)
+    return Cloud(discs(means, normals, COVER * shell.spacing, colors), binding, trust)
+
+
+def _corners(vertex: ndarray, skin: Skin) -> tuple[ndarray, ndarray]:
+    """For vertices of the skin, a triangle of the rig and where in it they lie."""
+    face = np.zeros(len(skin.verts), int)
+    corner = np.zeros(len(skin.verts), int)
+    for turn in range(3):
+        face[skin.faces[:, turn]] = np.arange(len(skin.faces))
+        corner[skin.faces[:, turn]] = turn
+    return skin.rig_face[face[vertex]], skin.corner_barycentric[face[vertex], corner[vertex]]
+
+
+def _nearest(a: ndarray, b: ndarray) -> ndarray:
+    """The nearer of two depths, 0 meaning none."""
+    nearest = np.minimum(np.where(a > 0, a, np.inf), np.where(b > 0, b, np.inf))
+    return np.where(np.isfinite(nearest), nearest, 0.0)
+
+
+def _joined(clouds: list[Cloud]) -> tuple[Splats, Binding, ndarray]:
+    """One set of splats from several."""
+
+    def join(kind: type, records: list) -> object:
+        return kind(*(torch.cat([getattr(r, f.name) for r in records]) for f in fields(kind)))
+
+    splats = join(Splats, [cloud.splats for cloud in clouds])
+    binding = join(Binding, [cloud.binding for cloud in clouds])
+    return splats, binding, np.concatenate([cloud.trust for cloud in clouds])
 
 
 def _posed(splats: Splats, binding: Binding, body: Body) -> Splats:
@@ -96,11 +192,6 @@ def _posed(splats: Splats, binding: Binding, body: Body) -> Splats:
 
 def _unit(vectors: ndarray) -> ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-def _hand_share(share: ndarray) -> ndarray:
-    """How much each point may take a hand's pixels: the hand, and the wrist's part of the arm."""
-    return np.clip(share[:, LEFT_HAND : LEFT_HAND + 2] * 3, 0, 1) + 0 * share[:, LEFT_ARM : LEFT_ARM + 2]
 
 
 def _origin(person: Person, body: Body) -> Origin:

@@ -8,10 +8,12 @@ Hair for the back of the head.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.spatial import cKDTree
 
+from vivant.lift.charts import Chart, draw_chart
+from vivant.lift.evidence import Evidence, like
 from vivant.lift.regions import (
     HEAD,
     LEFT_ARM,
@@ -32,28 +34,21 @@ from vivant.lift.surface import Skin
 SEEN = 0.35
 """Trust from which a place is an example for others."""
 
-EXAMPLES = 5000
-"""Examples a part keeps; more make it slower and no better."""
-
-NEIGHBOURS = 40
-"""Examples a guess looks at."""
-
-BANDWIDTH = 0.10
-"""Colours that lie this near count as the same."""
-
 DARK = (0.15, 0.15, 0.18)
 """Trousers and shoes of which nothing is known."""
 
 GROUPS = (
-    ((TRUNK, LEFT_LEG, RIGHT_LEG), 0.10),
-    ((LEFT_ARM,), 0.06),
-    ((RIGHT_ARM,), 0.06),
-    ((LEFT_HAND,), 0.06),
-    ((RIGHT_HAND,), 0.06),
-    ((LEFT_FOOT,), 0.06),
-    ((RIGHT_FOOT,), 0.06),
+    ((TRUNK, LEFT_LEG, RIGHT_LEG), (0.02, 0.07)),
+    ((LEFT_ARM,), (0.015, 0.05)),
+    ((RIGHT_ARM,), (0.015, 0.05)),
+    ((LEFT_HAND,), (0.02, 0.05)),
+    ((RIGHT_HAND,), (0.02, 0.05)),
+    ((LEFT_FOOT,), (0.02, 0.05)),
+    ((RIGHT_FOOT,), (0.02, 0.05)),
 )
-"""Parts that are examples for each other, and how far across the part, in metres, an example reaches."""
+"""Parts that are examples for each other, and how far along and across, in metres, an example reaches."""
+
+HEAD_REACH = (0.006, 0.05)
 
 
 @dataclass(frozen=True)
@@ -71,15 +66,6 @@ class Places:
     across: Float[ndarray, " points"]
     face: Float[ndarray, " points"]
     scalp: Float[ndarray, " points"]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Colours seen, and where on their part."""
-
-    features: Float[ndarray, "examples 2"]
-    color: Float[ndarray, "examples 3"]
-    weight: Float[ndarray, " examples"]
 
 
 def places_of(points: Points, skin: Skin, regions: Regions, normals: Float[ndarray, "verts 3"]) -> Places:
@@ -100,86 +86,37 @@ def places_of(points: Points, skin: Skin, regions: Regions, normals: Float[ndarr
     )
 
 
-def guess_colors(places: Places, sight: Sight, random: np.random.Generator) -> Float[ndarray, "points 3"]:
+def guess_colors(places: Places, sight: Sight, evidence: Evidence) -> Float[ndarray, "points 3"]:
     """A colour for every point, as if the photo had shown only the others."""
     seen = sight.trust > SEEN
-    skin_color = _skin_color(places, sight)
+    skin_color = evidence.skin
     guess = np.tile(skin_color, (len(seen), 1))
     for parts, reach in GROUPS:
         mine = np.isin(places.part, parts)
-        examples = _examples(places, sight, parts, seen, reach, random)
-        if len(examples.color) < 10:
+        if (mine & seen).sum() + (np.isin(places.part, _twins(parts)) & seen).sum() < 10:
             guess[mine] = _elsewhere(places, sight, parts, skin_color)
         else:
-            guess[mine] = _frequent(_features(places, mine, reach), examples)
-    _guess_head(guess, places, sight, seen, skin_color, random)
+            chart = _part_chart(places, sight, parts, seen, reach)
+            guess[mine] = chart.colors_at(places.along[mine], places.across[mine])
+    _guess_head(guess, places, sight, seen, evidence)
     _darken_unseen_legs(guess, places, seen)
     return _mirrored(guess, places, sight, seen)
 
 
-def _skin_color(places: Places, sight: Sight) -> ndarray:
-    """The face's colour; a middle tone if no face was seen."""
-    mine = (places.face > 0.8) & (sight.trust > SEEN)
-    if mine.sum() < 20:
-        mine = np.isin(places.part, (LEFT_HAND, RIGHT_HAND)) & (sight.trust > SEEN)
-    return np.median(sight.color[mine], 0) if mine.sum() >= 20 else np.array([0.72, 0.56, 0.47])
-
-
-def _features(places: Places, mine: ndarray, reach: float) -> ndarray:
-    return np.stack([places.along[mine] / 0.012, places.across[mine] / reach], 1)
-
-
-def _examples(
-    places: Places,
-    sight: Sight,
-    parts: tuple[int, ...],
-    seen: ndarray,
-    reach: float,
-    random: np.random.Generator,
-) -> Examples:
+def _part_chart(
+    places: Places, sight: Sight, parts: tuple[int, ...], seen: ndarray, reach: tuple[float, float]
+) -> Chart:
     """What was seen of a group of parts, and, counting less, of its twin on the other side."""
-    own = np.flatnonzero(np.isin(places.part, parts) & seen)
-    twins = [_twin(part) for part in parts]
-    other = np.flatnonzero(np.isin(places.part, twins) & seen)
-    weight = sight.trust * (0.15 + places.side)
-    features = [_features(places, own, reach), _features(places, other, reach) * [1, -1]]
-    return _thinned(
-        np.concatenate(features),
-        np.concatenate([sight.color[own], sight.color[other]]),
-        np.concatenate([weight[own], 0.2 * weight[other]]),
-        random,
+    own = np.isin(places.part, parts) & seen
+    twin = np.isin(places.part, _twins(parts)) & seen
+    weight = sight.trust * (0.3 + places.side)
+    return draw_chart(
+        np.concatenate([places.along[own], places.along[twin]]),
+        np.concatenate([places.across[own], -places.across[twin]]),
+        np.concatenate([sight.color[own], sight.color[twin]]),
+        np.concatenate([weight[own], 0.15 * weight[twin]]),
+        reach,
     )
-
-
-def _thinned(features: ndarray, color: ndarray, weight: ndarray, random: np.random.Generator) -> Examples:
-    if len(weight) > EXAMPLES:
-        kept = np.sort(random.choice(len(weight), EXAMPLES, replace=False))
-        features, color, weight = features[kept], color[kept], weight[kept]
-    return Examples(features, color, weight)
-
-
-def _frequent(features: ndarray, examples: Examples) -> ndarray:
-    """The most frequent colour among the examples near each place: mean shift from the median."""
-    count = min(NEIGHBOURS, len(examples.color))
-    distance, index = cKDTree(examples.features).query(features, k=count)
-    nearest = distance[:, :1]
-    weight = np.exp(-0.5 * (distance**2 - nearest**2)) * examples.weight[index] + 1e-9
-    color = examples.color[index]
-    mode = _weighted_median(color, weight)
-    for _ in range(5):
-        alike = weight * np.exp(-0.5 * ((color - mode[:, None]) ** 2).sum(2) / BANDWIDTH**2) + 1e-12
-        mode = (alike[..., None] * color).sum(1) / alike.sum(1, keepdims=True)
-    return mode
-
-
-def _weighted_median(color: ndarray, weight: ndarray) -> ndarray:
-    """The example whose brightness halves the weight."""
-    bright = color.sum(2)
-    order = np.argsort(bright, axis=1)
-    ladder = np.cumsum(np.take_along_axis(weight, order, 1), 1)
-    place = (ladder < 0.5 * ladder[:, -1:]).sum(1)
-    row = np.arange(len(color))
-    return color[row, order[row, np.clip(place, 0, color.shape[1] - 1)]]
 
 
 def _elsewhere(places: Places, sight: Sight, parts: tuple[int, ...], skin_color: ndarray) -> ndarray:
@@ -192,32 +129,25 @@ def _elsewhere(places: Places, sight: Sight, parts: tuple[int, ...], skin_color:
     return np.array(DARK)
 
 
-def _guess_head(
-    guess: ndarray,
-    places: Places,
-    sight: Sight,
-    seen: ndarray,
-    skin_color: ndarray,
-    random: np.random.Generator,
-) -> None:
+def _guess_head(guess: ndarray, places: Places, sight: Sight, seen: ndarray, evidence: Evidence) -> None:
     """Face from face, hair (or a bald scalp) from the scalp, ears and neck from what lies between."""
-    head = places.part == HEAD
+    head = (places.part == HEAD) | (places.scalp > 0.5)
+    face, scalp = places.face > 0.5, places.scalp > 0.5
+    # Temples and ears beside the hair must not make a bald back of the head; a bald crown does.
+    hairy = seen & scalp if evidence.hair is None else seen & scalp & ~like(sight.color, evidence.skin)
     kinds = (
-        (places.face > 0.5, seen & head & (places.face > 0.5)),
-        (places.scalp > 0.5, seen & (places.scalp > 0.5)),
-        ((places.scalp <= 0.5) & (places.face <= 0.5), seen & head & (places.scalp <= 0.5)),
+        (head & face, seen & head & face),
+        (head & scalp, hairy),
+        (head & ~scalp & ~face, seen & head & ~scalp),
     )
-    for kind, shown in kinds:
-        mine = (head | (places.scalp > 0.5)) & kind
-        source = np.flatnonzero(shown)
-        if len(source) < 10:
-            guess[mine] = skin_color
+    height, aside = places.rest[:, 1], np.abs(places.rest[:, 0])
+    for mine, shown in kinds:
+        if shown.sum() < 10:
+            guess[mine] = evidence.skin if evidence.hair is None or mine is not kinds[1][0] else evidence.hair
             continue
-        features = np.stack([places.rest[:, 1] / 0.015, np.abs(places.rest[:, 0]) / 0.08], 1)
-        examples = _thinned(
-            features[source], sight.color[source], sight.trust[source] * (0.15 + places.side[source]), random
-        )
-        guess[mine] = _frequent(features[mine], examples)
+        weight = sight.trust[shown] * (0.15 + places.side[shown])
+        chart = draw_chart(height[shown], aside[shown], sight.color[shown], weight, HEAD_REACH)
+        guess[mine] = chart.colors_at(height[mine], aside[mine])
 
 
 def _darken_unseen_legs(guess: ndarray, places: Places, seen: ndarray) -> None:
@@ -247,6 +177,6 @@ def _mirrored(guess: ndarray, places: Places, sight: Sight, seen: ndarray) -> nd
     return result
 
 
-def _twin(part: int) -> int:
-    """The same part on the other side."""
-    return part if part < LEFT_ARM else LEFT_ARM + ((part - LEFT_ARM) ^ 1)
+def _twins(parts: tuple[int, ...]) -> list[int]:
+    """The same parts on the other side."""
+    return [part if part < LEFT_ARM else LEFT_ARM + ((part - LEFT_ARM) ^ 1) for part in parts]

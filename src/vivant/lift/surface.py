@@ -54,8 +54,10 @@ def fine_skin(body: Body) -> Skin:
 
 def edges_of(faces: Int[ndarray, "faces 3"]) -> Int[ndarray, "edges 2"]:
     """Every edge once, the smaller number first."""
-    pairs = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    return np.unique(pairs, axis=0)
+    pairs = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    base = int(faces.max()) + 1
+    key = np.unique(pairs.min(1) * base + pairs.max(1))
+    return np.stack([key // base, key % base], 1)
 
 
 def normals_of(verts: Float[ndarray, "verts 3"], faces: Int[ndarray, "faces 3"]) -> Float[ndarray, "verts 3"]:

@@ -1,0 +1,125 @@
+"""Flat charts of a part's colours: what was seen, smoothed so that one garment wins at each height.
+
+The colours seen are sorted into a few families. For each family a chart (along the part by across it) tells how much of it was seen
+where; blurred charts compete at each place. So a guess is the colour most seen around there, its borders are
+smooth lines, and a print or a tie loses against the cloth around it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import ndimage
+
+CELL = 0.01
+"""Metres."""
+
+FAMILIES = 8
+
+CONTEST = 8.0
+"""How hard families compete: 1 mixes by what was seen, more lets the strongest win."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Colours and amounts of each family over a grid."""
+
+    origin: Float[ndarray, "2"]
+    amount: Float[ndarray, "families rows columns"]
+    color: Float[ndarray, "families rows columns 3"]
+
+    def colors_at(self, along: Float[ndarray, " points"], across: Float[ndarray, " points"]) -> ndarray:
+        """The winning colour at places; beyond the chart its border's."""
+        where = [(along - self.origin[0]) / CELL, (across - self.origin[1]) / CELL]
+        total, result = np.full(len(along), 1e-12), np.zeros((len(along), 3))
+        for amount, color in zip(self.amount, self.color, strict=True):
+            here = ndimage.map_coordinates(amount, where, order=1, mode="nearest")
+            tone = [ndimage.map_coordinates(color[..., k], where, order=1, mode="nearest") for k in range(3)]
+            result += here[:, None] * np.stack(tone, 1)
+            total += here
+        return result / total[:, None]
+
+
+def draw_chart(
+    along: Float[ndarray, " seen"],
+    across: Float[ndarray, " seen"],
+    color: Float[ndarray, "seen 3"],
+    weight: Float[ndarray, " seen"],
+    blur: tuple[float, float],
+) -> Chart:
+    """Chart what was seen.
+
+    Args:
+        along: Metres along the part.
+        across: Metres across it.
+        color: What was seen there.
+        weight: How much each counts.
+        blur: Metres that an example reaches along and across; where nothing is near, farther.
+    """
+    origin = np.array([along.min() - 0.1, across.min() - 0.1])
+    shape = tuple(
+        int(np.ceil((values.max() + 0.1 - start) / CELL)) + 1
+        for values, start in zip((along, across), origin, strict=True)
+    )
+    cell = np.round((along - origin[0]) / CELL).astype(int) * shape[1] + np.round(
+        (across - origin[1]) / CELL
+    ).astype(int)
+    family = color_families(color, weight)
+    amounts, colors = [], []
+    for number in range(int(family.max()) + 1):
+        mine = family == number
+        planes = [
+            np.bincount(cell[mine], weight[mine] * value, shape[0] * shape[1]).reshape(shape)
+            for value in (1.0, *color[mine].T)
+        ]
+        amount, *rgb = (_blur_far(plane, blur) for plane in planes)
+        amounts.append(amount)
+        colors.append(np.stack(rgb, -1) / np.maximum(amount[..., None], 1e-30))
+    amount = np.stack(amounts)
+    share = (amount / np.maximum(amount.sum(0), 1e-30)) ** CONTEST
+    return Chart(origin, share, np.stack(colors))
+
+
+def color_families(color: Float[ndarray, "seen 3"], weight: Float[ndarray, " seen"]) -> ndarray:
+    """Sort colours into a few families: k-means with starts far apart; brightness counts half."""
+    features = oklab_from_srgb(color) * [0.5, 1.0, 1.0]
+    centers = [np.average(features, axis=0, weights=weight)]
+    for _ in range(FAMILIES - 1):
+        away = np.min([((features - center) ** 2).sum(1) for center in centers], axis=0)
+        if away.max() < 0.02**2:
+            break
+        centers.append(features[np.argmax(np.minimum(away, 0.1**2) * weight)])
+    family = np.zeros(len(features), int)
+    for _ in range(8):
+        distance = ((features[:, None] - np.stack(centers)) ** 2).sum(2)
+        family = distance.argmin(1)
+        used = [number for number in range(len(centers)) if (family == number).any()]
+        centers = [
+            np.average(features[family == number], axis=0, weights=weight[family == number]) for number in used
+        ]
+    return np.stack([((features - center) ** 2).sum(1) for center in centers], 1).argmin(1)
+
+
+def oklab_from_srgb(color: Float[ndarray, "colors 3"]) -> Float[ndarray, "colors 3"]:
+    """Lightness and two opponent colours in which distances mean much the same everywhere (Ottosson 2020)."""
+    linear = np.where(color <= 0.04045, color / 12.92, ((np.clip(color, 0, None) + 0.055) / 1.055) ** 2.4)
+    cones = linear @ np.array(
+        [[0.4122214708, 0.2119034982, 0.0883024619],
+         [0.5363325363, 0.6806995451, 0.2817188376],
+         [0.0514459929, 0.1073969566, 0.6299787005]]
+    )  # fmt: skip
+    return np.cbrt(cones) @ np.array(
+        [[0.2104542553, 1.9779984951, 0.0259040371],
+         [0.7936177850, -2.4285922050, 0.7827717662],
+         [-0.0040720468, 0.4505937099, -0.8086757660]]
+    )  # fmt: skip
+
+
+def _blur_far(plane: ndarray, blur: tuple[float, float]) -> ndarray:
+    """Blur at growing sizes, the larger ones counting so little that they matter only where nothing is near."""
+    result = np.zeros_like(plane)
+    for turn, size in enumerate((1.0, 2.5, 6.0, 15.0)):
+        sigma = [min(size * reach, 0.5) / CELL for reach in blur]
+        result += 0.02**turn * ndimage.gaussian_filter(plane, sigma, mode="constant", truncate=4.0)
+    return result + 1e-12 * plane.sum()

@@ -1,0 +1,85 @@
+"""First facts about the person's looks, from the bare body before the photo: skin, hair, shoes, gloves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from vivant.lift.charts import oklab_from_srgb
+from vivant.lift.regions import HEAD, LEFT_FOOT, LEFT_HAND, RIGHT_FOOT, RIGHT_HAND, TRUNK, Regions
+from vivant.lift.sight import Sight
+
+SEEN = 0.35
+"""Trust from which a place tells something."""
+
+ALIKE = 0.075
+"""Colours nearer than this in Oklab, brightness counting half, may be the same material."""
+
+MIDDLE_SKIN = (0.72, 0.56, 0.47)
+"""Where no skin is seen at all."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the photo tells at a first look."""
+
+    skin: Float[ndarray, "3"]
+    """The face's colour."""
+
+    hair: Float[ndarray, "3"] | None
+    """Colour of hair or hat; None for a bald head or one that was not seen."""
+
+    shod: tuple[bool, bool]
+    """Whether the left and the right foot wear shoes."""
+
+    gloved: bool
+    """Whether hands were seen, and none of them had the colour of the face."""
+
+    dressed: bool
+    """Whether most of the trunk is not skin."""
+
+
+def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> Evidence:
+    """Judge the colours at the skin's vertices.
+
+    Args:
+        sight: What the photo shows at each vertex.
+        regions: What each vertex is.
+        height: Of each vertex at rest, in metres.
+    """
+    seen = sight.trust > SEEN
+    face = seen & (regions.face > 0.8)
+    # Eyes, brows and beards are darker than the face is: its brighter half is skin.
+    skin = np.array(MIDDLE_SKIN)
+    if face.sum() >= 10:
+        bright = sight.color[face].sum(1)
+        skin = np.median(sight.color[face][bright >= np.percentile(bright, 40)], 0)
+    fleshy = like(sight.color, skin)
+    head = regions.part == HEAD
+    crown = seen & (regions.scalp > 0.5) & (height > np.percentile(height[head], 75))
+    hair = None
+    if crown.sum() >= 8 and fleshy[crown].mean() < 0.5:
+        hair = np.median(sight.color[crown & ~fleshy], 0)
+    shod = tuple(_covered(seen & (regions.part == foot), fleshy) for foot in (LEFT_FOOT, RIGHT_FOOT))
+    hands = [seen & (regions.part == hand) for hand in (LEFT_HAND, RIGHT_HAND)]
+    told = [fleshy[hand].mean() for hand in hands if hand.sum() >= 10]
+    trunk = seen & (regions.part == TRUNK)
+    return Evidence(
+        skin=skin,
+        hair=hair,
+        shod=(shod[0], shod[1]),
+        gloved=len(told) > 0 and max(told) < 0.25,
+        dressed=trunk.sum() < 10 or float(fleshy[trunk].mean()) < 0.6,
+    )
+
+
+def like(color: Float[ndarray, "points 3"], other: Float[ndarray, "3"], reach: float = ALIKE) -> ndarray:
+    """Whether colours may be of the same material, in other light."""
+    apart = (oklab_from_srgb(color) - oklab_from_srgb(other[None])) * [0.4, 1.0, 1.0]
+    return np.linalg.norm(apart, axis=1) < reach
+
+
+def _covered(seen: ndarray, fleshy: ndarray) -> bool:
+    """A foot of which nothing is seen wears a shoe."""
+    return seen.sum() < 10 or float(fleshy[seen].mean()) < 0.5
