@@ -1,9 +1,11 @@
 """Films as H.264 in MP4. The only importer of imageio_ffmpeg, which brings one encoder program in its wheel."""
 
+import contextlib
 import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -47,12 +49,16 @@ def write_mp4(
         process = subprocess.Popen(
             [*command, str(temporary)], stdin=subprocess.PIPE, stderr=complaints, stdout=subprocess.DEVNULL
         )
+        assert process.stdin is not None
         try:
-            _feed(process, first_bytes, frames, path)
+            _feed(process.stdin, first_bytes, frames, path)
+            process.wait()
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         if process.returncode != 0:
             complaints.seek(0)
             told = complaints.read().decode(errors="replace").strip().splitlines()
@@ -70,14 +76,13 @@ def find_encoder() -> str | None:
 
 
 def _feed(
-    process: subprocess.Popen,
+    pipe: IO[bytes],
     first: UInt8[np.ndarray, "height width 3"],
     frames: Iterable[Float[Tensor, "height width channels"]],
     path: Path,
 ) -> None:
-    assert process.stdin is not None
     try:
-        process.stdin.write(first.tobytes())
+        pipe.write(first.tobytes())
         for index, frame in enumerate(frames, 1):
             values = _rgb(frame)
             if values.shape != first.shape:
@@ -85,15 +90,14 @@ def _feed(
                     f"Frame {index} of {path} is {values.shape[1]} x {values.shape[0]}; the first is "
                     f"{first.shape[1]} x {first.shape[0]}. All frames need one size."
                 )
-            process.stdin.write(values.tobytes())
-        process.stdin.close()
-        process.wait()
+            pipe.write(values.tobytes())
+        pipe.close()
     except BrokenPipeError:
         # The encoder stopped early; its own complaint says why.
-        process.wait()
+        return
 
 
-def _rgb(frame: Float[Tensor, "height width channels"]) -> UInt8[np.ndarray, "height width 3"]:
+def _rgb(frame: Float[Tensor, "height width channels"]) -> UInt8[np.ndarray, "even_height even_width 3"]:
     """Bytes on white, of even size: 4:2:0 halves the colour's width and height."""
     if frame.shape[-1] == 4:
         frame = frame[..., :3] * frame[..., 3:] + (1 - frame[..., 3:])

@@ -20,7 +20,7 @@ from vivant.recipes.table import build_signed
 from vivant.records import Avatar, Body, Person, Photo, Scores, save_avatar
 from vivant.splat import rasterize
 
-PREVIEW = Shot(width=456, height=608, elevation=6)
+PREVIEW = Shot(width=456, height=608, elevation=6.0)
 
 PREVIEW_FPS = 12.5
 """A whole number of hundredths of a second a frame, which is what animations keep."""

@@ -12,7 +12,7 @@ from vivant.records import Avatar, Body, Person, Photo, Rendering
 TALL = 720
 """Pixels: height of the pictures, enough for a desktop's column and for a phone's full width."""
 
-SIDES = ((0, "front"), (90, "left side"), (180, "back"), (270, "right side"))
+SIDES = ((0.0, "front"), (90.0, "left side"), (180.0, "back"), (270.0, "right side"))
 
 
 def report_sections(
@@ -27,14 +27,14 @@ def report_sections(
     sections = [Section("The avatar", "", (_jpeg(_reduced(photo.image), "the photo"), preview))]
     if person is not None and rendering is not None:
         sections.append(_photo_section(person, body, rendering))
-    shots = [Shot(TALL * 9 // 16, TALL, azimuth=azimuth, elevation=4) for azimuth, _ in SIDES]
+    shots = [Shot(TALL * 9 // 16, TALL, azimuth=azimuth, elevation=4.0) for azimuth, _ in SIDES]
     sides = tuple(
         _jpeg(picture(avatar, shot)[..., :3], name) for shot, (_, name) in zip(shots, SIDES, strict=True)
     )
     sections.append(Section("From all sides", "In a relaxed stand.", sides))
     faces = tuple(
-        _jpeg(picture(avatar, Shot(560, 560, azimuth=a, elevation=0, closeup="face"))[..., :3], name)
-        for a, name in ((0, "face"), (40, "from the left"), (-40, "from the right"))
+        _jpeg(picture(avatar, Shot(560, 560, azimuth=a, elevation=0.0, closeup="face"))[..., :3], name)
+        for a, name in ((0.0, "face"), (40.0, "from the left"), (-40.0, "from the right"))
     )
     sections.append(Section("Close", "", faces))
     colored = trust_colored(avatar)

@@ -5,7 +5,7 @@ import importlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vivant.core.errors import BadInputError
 from vivant.core.folders import results_folder
@@ -30,6 +30,7 @@ RECIPES = (
 )
 
 
+@runtime_checkable
 class RecipeModule(Protocol):
     """What a recipe's module has."""
 
