@@ -14,7 +14,10 @@ SEEN = 0.35
 """Trust from which a place tells something."""
 
 ALIKE = 0.075
-"""Colours nearer than this in Oklab, brightness counting half, may be the same material."""
+"""Colours nearer than this in Oklab, brightness counting a quarter, may be the same material."""
+
+BALD = 0.05
+"""A crown whose colour is nearer to the face's than this carries no hair."""
 
 MIDDLE_SKIN = (0.72, 0.56, 0.47)
 """Where no skin is seen at all."""
@@ -59,8 +62,11 @@ def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> 
     head = regions.part == HEAD
     crown = seen & (regions.scalp > 0.5) & (height > np.percentile(height[head], 75))
     hair = None
-    if crown.sum() >= 8 and fleshy[crown].mean() < 0.5:
-        hair = np.median(sight.color[crown & ~fleshy], 0)
+    if crown.sum() >= 8:
+        hair = np.median(sight.color[crown], 0)
+        # A bald crown is as bright as the face or brighter.
+        apart = (oklab_from_srgb(hair[None]) - oklab_from_srgb(skin[None]))[0]
+        hair = hair if np.linalg.norm(apart * [0.7, 1, 1]) > BALD and apart[0] < 0.1 or np.linalg.norm(apart[1:]) > BALD else None
     shod = tuple(_covered(seen & (regions.part == foot), fleshy) for foot in (LEFT_FOOT, RIGHT_FOOT))
     hands = [seen & (regions.part == hand) for hand in (LEFT_HAND, RIGHT_HAND)]
     told = [fleshy[hand].mean() for hand in hands if hand.sum() >= 10]
@@ -76,7 +82,7 @@ def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> 
 
 def like(color: Float[ndarray, "points 3"], other: Float[ndarray, "3"], reach: float = ALIKE) -> ndarray:
     """Whether colours may be of the same material, in other light."""
-    apart = (oklab_from_srgb(color) - oklab_from_srgb(other[None])) * [0.4, 1.0, 1.0]
+    apart = (oklab_from_srgb(color) - oklab_from_srgb(other[None])) * [0.25, 1.0, 1.0]
     return np.linalg.norm(apart, axis=1) < reach
 
 

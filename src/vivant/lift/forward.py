@@ -79,7 +79,7 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     context.advance(0.8)
 
     splats, binding, trust = _joined(clouds)
-    anchor = 0.03 + 2.0 * (1 - trust)
+    anchor = 0.03 + 30.0 * (1 - trust) ** 3
     sharp = sharpen(
         _posed(splats, binding, body), lens, picture.color, ramp(picture.alpha, 0.6, 0.98), anchor, 0.3
     )
@@ -127,7 +127,7 @@ def _skin_cloud(
     sight = look(place, _unit(points.take(skin.faces, normals)), hands, blocked, picture, lens)
     if not evidence.gloved:
         # A hand in a pocket or behind something is no hand of cloth.
-        foreign = hands.max(1) * ~like(sight.color, evidence.skin, 0.12)
+        foreign = hands.max(1) * ~like(sight.color, evidence.skin, 0.1)
         sight = replace(sight, trust=sight.trust * (1 - foreign))
     places = places_of(points, skin, regions, normals_of(skin.verts, skin.faces))
     colors = complete(points, places, sight, skin, evidence)

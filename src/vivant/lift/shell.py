@@ -218,16 +218,20 @@ def _hang(
         rows = empty & (kind == number)
         if not rows.any():
             continue
-        # Cloth that spans both legs must not be torn by either: its weights are smoothed over three centimetres.
-        amount = ndimage.gaussian_filter(rows.astype(float), 0.03 / metres)
+        # Cloth that spans both legs must not be torn by either: its weights are smoothed over some centimetres.
+        box = 2 * round(0.04 / metres) + 1
+        amount = _twice_box(rows.astype(np.float32), box)
         for joint in used:
             plane = np.where(rows, skin.weights[vertex, joint], 0.0)
-            weights[rows, joint] = (ndimage.gaussian_filter(plane, 0.03 / metres) / np.maximum(amount, 1e-9))[
-                rows
-            ]
+            weights[rows, joint] = (_twice_box(plane, box) / np.maximum(amount, 1e-6))[rows]
     head_joint = skin.weights[regions.part == HEAD].sum(0).argmax()
     weights[empty & (kind == HEAD_KIND), head_joint] = 1.0
     return vertex, weights
+
+
+def _twice_box(plane: ndarray, box: int) -> ndarray:
+    """A blur whose cost does not grow with its size."""
+    return ndimage.uniform_filter(ndimage.uniform_filter(plane, box, mode="constant"), box, mode="constant")
 
 
 def _inflate(
@@ -328,12 +332,15 @@ def plain_colors(
     shell: Shell, pixels: Float[ndarray, "points 2"], picture: Picture
 ) -> Float[ndarray, "points 3"]:
     """The sheets' colours without detail: for the back, and for the front where the photo is not to be trusted."""
+    small = (max(8, picture.alpha.shape[0] // 4), max(8, picture.alpha.shape[1] // 4))
     cover = (shell.depth > 0) * picture.inside.clip(0, 3) * (picture.alpha > 0.95)
-    sigma = 0.015 * picture.size
-    amount, tones = np.zeros_like(cover), np.zeros_like(picture.color)
-    for turn, size in enumerate((sigma, 4 * sigma)):
-        amount += 0.01**turn * (ndimage.gaussian_filter(cover, size) + 1e-9)
-        for k in range(3):
-            tones[..., k] += 0.01**turn * ndimage.gaussian_filter(cover * picture.smooth[..., k], size)
-            tones[..., k] += 0.01**turn * 1e-9 * picture.smooth[..., k]
-    return lookup(tones / amount[..., None], pixels)
+    planes = [_shrunk(cover * plane, small) for plane in (1.0, *np.moveaxis(picture.smooth, 2, 0))]
+    plain = [_shrunk(plane, small) for plane in (np.ones_like(cover), *np.moveaxis(picture.smooth, 2, 0))]
+    box = 2 * round(0.004 * picture.size) + 1
+    total = [
+        _twice_box(plane, box) + 0.01 * _twice_box(plane, 4 * box + 1) + 1e-9 * rest
+        for plane, rest in zip(planes, plain, strict=True)
+    ]
+    where = pixels * [small[1] / picture.alpha.shape[1], small[0] / picture.alpha.shape[0]]
+    amount, *tones = (lookup(plane, where) for plane in total)
+    return np.stack(tones, 1) / amount[:, None]

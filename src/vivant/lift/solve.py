@@ -13,7 +13,7 @@ from vivant.splat import colors_from_sh
 BLUR = 0.3
 """Square pixels that the rasteriser adds to each splat's picture."""
 
-STEPS = 12
+STEPS = 8
 
 
 def sharpen(
