@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -22,6 +23,9 @@ import numba
 import vivant
 from vivant.core.folders import cache_folder
 
+KEPT = 3
+"""Older machine code of a module is deleted: so many generations stay, for versions installed side by side."""
+
 
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Compile a function when it is first called; keep the machine code for the next process.
@@ -30,54 +34,76 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(kernel, **options)
+    # A checker of run-time types wraps functions as modules load; numba compiles what is inside.
+    function = inspect.unwrap(function)
     options = {"nogil": True, "error_model": "numpy", "cache": True, **options}
     before = numba.config.CACHE_DIR
     # numba reads this setting when a function is decorated. It is put back at once: other packages' kernels in
     # this process keep their own places. A folder the user chose is respected.
-    numba.config.CACHE_DIR = before or str(kernel_folder())
+    numba.config.CACHE_DIR = before or str(kernel_folder(function.__module__))
     try:
-        # A checker of run-time types wraps functions as modules load; numba compiles what is inside.
-        return numba.njit(**options)(inspect.unwrap(function))
+        return numba.njit(**options)(function)
     finally:
         numba.config.CACHE_DIR = before
 
 
 def part(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call: it becomes part of their machine code."""
-    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**options)(inspect.unwrap(function))
 
 
-@functools.lru_cache(maxsize=1)
-def kernel_folder() -> Path:
-    """Folder for machine code made from this very source, for this very processor.
+@functools.cache
+def kernel_folder(module: str) -> Path:
+    """Folder for the machine code of one module, made from this very source for this very processor.
 
     numba notices a change of the file that holds a kernel, but not of constants and functions it takes from
-    other files; so the folder's name carries a digest of every file that holds kernels. Where the cache cannot
-    be written, a private temporary folder serves this process.
+    other files; so the folder's name carries a digest of all that the module imports. Where the cache cannot be
+    written, a private temporary folder serves this process.
     """
-    folder = cache_folder() / "kernels" / _digest()
+    folder = cache_folder() / "kernels" / f"{module}-{_digest(module)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
+        _delete_old(module, folder)
     except OSError:
         folder = Path(tempfile.mkdtemp(prefix="vivant-kernels-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if next(folder.iterdir(), None) is None:
-        logging.getLogger("vivant").info(
-            "Compiling for this machine; it takes some seconds, once. Kept in %s.", folder
-        )
+        _announce(folder.parent)
     return folder
 
 
-def _digest() -> str:
-    """Name the processor, numba, and all files beside those that hold kernels."""
-    root = Path(vivant.__file__).parent
-    sources = {path: path.read_bytes() for path in root.rglob("*.py")}
-    rooms = {path.parent for path, source in sources.items() if b"vivant.core.jit import" in source}
+@functools.lru_cache(maxsize=1)
+def _announce(folder: Path) -> None:
+    """Say once in a process why the first call takes long."""
+    logging.getLogger("vivant").info("Compiling for this machine: some seconds, once. Kept in %s.", folder)
+
+
+def _delete_old(module: str, newest: Path) -> None:
+    newest.touch()
+    others = sorted(newest.parent.glob(f"{module}-*"), key=lambda folder: folder.stat().st_mtime)
+    for folder in others[:-KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(module: str) -> str:
+    """Name the processor, numba, and the source of a module and of all of vivant that it imports."""
+    root = Path(vivant.__file__).parents[1]
     mixed = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
-    for path in sorted(path for path in sources if path.parent in rooms or path.name == "jit.py"):
-        mixed.update(path.relative_to(root).as_posix().encode())
-        mixed.update(sources[path])
+    waiting, sources = [module], dict[str, bytes]()
+    while waiting:
+        name = waiting.pop()
+        path = root.joinpath(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name in sources or not path.is_file():
+            continue
+        sources[name] = path.read_bytes()
+        for package, names in re.findall(r"from (vivant[\w.]*) import (\w+|\([^)]*\))", sources[name].decode()):
+            waiting += [package, *(f"{package}.{part}" for part in re.findall(r"\w+", names))]
+    for name in sorted(sources):
+        mixed.update(name.encode())
+        mixed.update(sources[name])
     return mixed.hexdigest()[:16]

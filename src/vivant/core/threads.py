@@ -8,6 +8,7 @@ both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch is imp
 
 import functools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -56,3 +57,19 @@ def run_on_threads(work: Callable[[int], None], threads: int) -> None:
 @functools.cache
 def _pool(process: int, workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="vivant-kernel")
+
+
+def take_turns(work: Callable[[int], None], turns: int, threads: int) -> None:
+    """Call `work` with 0 to `turns - 1`; each thread takes the next turn when it is free."""
+    waiting = iter(range(turns))
+    lock = threading.Lock()
+
+    def serve(_: int) -> None:
+        while True:
+            with lock:
+                turn = next(waiting, None)
+            if turn is None:
+                return
+            work(turn)
+
+    run_on_threads(serve, min(threads, max(turns, 1)))

@@ -1,7 +1,10 @@
 """Homogeneous rasterisation on the CPU (Olano and Greer 1997): no clipping, right at the near plane.
 
 With corners X_i = (x w, y w, w) in homogeneous pixels and M = [X_0 X_1 X_2], the point of the triangle that a pixel
-sees has barycentrics proportional to M^-1 (x, y, 1): three linear functions of the pixel, which are also the edge tests.
+sees has barycentrics proportional to M^-1 (x, y, 1): three linear functions of the pixel, which also test the edges.
+A fourth linear function says how near the point is: 1 / z, or -z for an orthographic camera.
+
+Neighbours evaluate their common edge with the same numbers but for the sign, so there are neither gaps nor doubles.
 """
 
 import math
@@ -12,6 +15,14 @@ from torch import Tensor
 
 from vivant.core.cameras import Cameras
 from vivant.core.jit import kernel, part
+from vivant.core.threads import run_on_threads, take_turns, thread_count
+from vivant.core.workspace import Workspace
+
+BANDS = 4
+"""Each thread draws about so many bands of the picture; all triangles are looked at for each band."""
+
+CORNER_0, CORNER_1, CORNER_2, NEARNESS, FUNCTIONS = 0, 3, 6, 9, 12
+"""Places of the four linear functions of a triangle: factors of column and row, and a constant."""
 
 
 def rasterize(
@@ -19,111 +30,166 @@ def rasterize(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Depth, face and barycentrics of each view."""
     views, height, width = len(cameras), cameras.height, cameras.width
-    depth = torch.zeros(views, height, width)
-    face = torch.full((views, height, width), -1, dtype=torch.int32)
-    barycentric = torch.zeros(views, height, width, 3)
+    depth = torch.empty(views, height, width)
+    face = torch.empty(views, height, width, dtype=torch.int32)
+    barycentric = torch.empty(views, height, width, 3)
     corners = verts_world.detach().cpu().double().numpy()
-    triangles = faces.cpu().to(torch.int32).numpy()
+    triangles = np.ascontiguousarray(faces.cpu().numpy(), np.int32)
     for view in range(views):
-        _draw(
-            corners, triangles, cameras.cam_from_world[view].detach().cpu().double().numpy(),
-            cameras.intrinsics[view].detach().cpu().double().numpy(), cameras.orthographic, near,
-            depth[view].numpy(), face[view].numpy(), barycentric[view].numpy(),
-        )  # fmt: skip
-    return depth.to(verts_world.device), face.to(verts_world.device), barycentric.to(verts_world.device)
+        homogeneous = _project_corners(corners, cameras, view)
+        pictures = (picture[view].numpy() for picture in (depth, face, barycentric))
+        _draw_view(homogeneous, triangles, cameras.orthographic, near, threads or thread_count(), *pictures)
+    device = verts_world.device
+    return depth.to(device), face.to(device), barycentric.to(device)
+
+
+def _project_corners(corners: np.ndarray, cameras: Cameras, view: int) -> np.ndarray:
+    """Homogeneous pixels (x w, y w, w), and z."""
+    matrix = cameras.cam_from_world[view].detach().cpu().double().numpy()
+    intrinsics = cameras.intrinsics[view].detach().cpu().double().numpy()
+    cam = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    w = np.ones(len(cam)) if cameras.orthographic else cam[:, 2]
+    x = intrinsics[0, 0] * cam[:, 0] + intrinsics[0, 2] * w
+    y = intrinsics[1, 1] * cam[:, 1] + intrinsics[1, 2] * w
+    return np.stack([x, y, w, cam[:, 2]], axis=1)
+
+
+def _draw_view(
+    corners: np.ndarray, faces: np.ndarray, orthographic: bool, near: float, threads: int,
+    depth: np.ndarray, face: np.ndarray, barycentric: np.ndarray,
+) -> None:  # fmt: skip
+    height, width = depth.shape
+    space = Workspace()
+    functions = space.take("functions", (len(faces), FUNCTIONS), np.float64)
+    boxes = space.take("boxes", (len(faces), 4), np.int32)
+    nearness = space.take("nearness", (height, width), np.float64)
+
+    def prepare(thread: int) -> None:
+        begin, end = len(faces) * thread // threads, len(faces) * (thread + 1) // threads
+        _prepare(begin, end, corners, faces, orthographic, near, width, height, functions, boxes)
+
+    bands = 1 if threads == 1 else threads * BANDS
+
+    def draw(band: int) -> None:
+        top, bottom = height * band // bands, height * (band + 1) // bands
+        farthest = -math.inf if orthographic else 0.0
+        nearest = -near if orthographic else 1 / near
+        _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, face)
+        _resolve_band(top, bottom, functions, orthographic, nearness, face, depth, barycentric)
+
+    run_on_threads(prepare, threads)
+    take_turns(draw, bands, threads)
 
 
 @kernel
-def _draw(verts, faces, cam_from_world, intrinsics, orthographic, near, depth, face, barycentric):
-    cam = np.empty((verts.shape[0], 3))
-    for i in range(verts.shape[0]):
-        for j in range(3):
-            cam[i, j] = (
-                cam_from_world[j, 0] * verts[i, 0] + cam_from_world[j, 1] * verts[i, 1]
-                + cam_from_world[j, 2] * verts[i, 2] + cam_from_world[j, 3]
-            )  # fmt: skip
-    height, width = depth.shape
-    fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
-    corners = np.empty((3, 3))
-    edges = np.empty((3, 3))
-    zs = np.empty(3)
-    box = np.empty(4, np.int64)
-    for f in range(faces.shape[0]):
-        for k in range(3):
-            x, y, z = cam[faces[f, k]]
-            w = 1.0 if orthographic else z
-            zs[k] = z
-            corners[k, 0] = fx * x + cx * w
-            corners[k, 1] = fy * y + cy * w
-            corners[k, 2] = w
-        if not _bound(corners, zs, orthographic, near, width, height, box):
+def _prepare(begin, end, corners, faces, orthographic, near, width, height, functions, boxes):
+    """Write the four functions of triangles, and the box of pixels whose centres each may cover."""
+    for f in range(begin, end):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        boxes[f, 0], boxes[f, 1], boxes[f, 2], boxes[f, 3] = _bound(
+            corners[i], corners[j], corners[k], orthographic, near, width, height
+        )
+        if boxes[f, 0] >= boxes[f, 1] or boxes[f, 2] >= boxes[f, 3]:
+            boxes[f, 3] = boxes[f, 2]
             continue
-        for k in range(3):
-            p, q = corners[(k + 1) % 3], corners[(k + 2) % 3]
-            edges[k, 0] = p[1] * q[2] - p[2] * q[1]
-            edges[k, 1] = p[2] * q[0] - p[0] * q[2]
-            edges[k, 2] = p[0] * q[1] - p[1] * q[0]
-        det = corners[0, 0] * edges[0, 0] + corners[0, 1] * edges[0, 1] + corners[0, 2] * edges[0, 2]
-        if det == 0.0 or not math.isfinite(det):
+        _cross(corners[j], corners[k], functions[f, CORNER_0:CORNER_1])
+        _cross(corners[k], corners[i], functions[f, CORNER_1:CORNER_2])
+        _cross(corners[i], corners[j], functions[f, CORNER_2:NEARNESS])
+        volume = 0.0
+        for axis in range(3):
+            volume += corners[i, axis] * functions[f, axis]
+        if volume == 0.0:
+            boxes[f, 3] = boxes[f, 2]
             continue
-        if det < 0:
-            for k in range(3):
-                for j in range(3):
-                    edges[k, j] = -edges[k, j]
-        _fill(f, edges, zs, near, box, depth, face, barycentric)
+        if volume < 0.0:
+            volume = -volume
+            for place in range(NEARNESS):
+                functions[f, place] = -functions[f, place]
+        a, b, c = 1.0, 1.0, 1.0
+        if orthographic:
+            a, b, c = -corners[i, 3], -corners[j, 3], -corners[k, 3]
+        for axis in range(3):
+            total = (
+                a * functions[f, axis] + b * functions[f, CORNER_1 + axis] + c * functions[f, CORNER_2 + axis]
+            )
+            functions[f, NEARNESS + axis] = total / volume
 
 
 @part
-def _bound(corners, zs, orthographic, near, width, height, box):
-    """Pixels whose centres the part of a triangle before the near plane can touch; False if none."""
+def _cross(a, b, out):
+    out[0] = a[1] * b[2] - a[2] * b[1]
+    out[1] = a[2] * b[0] - a[0] * b[2]
+    out[2] = a[0] * b[1] - a[1] * b[0]
+
+
+@part
+def _bound(a, b, c, orthographic, near, width, height):
+    """First and last (exclusive) column and row; an empty box if nothing lies before the near plane."""
     left, right, top, bottom = math.inf, -math.inf, math.inf, -math.inf
-    for k in range(3):
-        n = (k + 1) % 3
-        for step in range(2):
-            # Each corner before the plane, and each point where an edge goes through it.
-            share = 0.0
-            if step == 1:
-                if (zs[k] > near) == (zs[n] > near):
-                    continue
-                share = (near - zs[k]) / (zs[n] - zs[k])
-            elif zs[k] <= near:
-                continue
-            w = corners[k, 2] + share * (corners[n, 2] - corners[k, 2])
-            if not orthographic and step == 1:
-                w = near
-            x = (corners[k, 0] + share * (corners[n, 0] - corners[k, 0])) / w
-            y = (corners[k, 1] + share * (corners[n, 1] - corners[k, 1])) / w
+    for turn in range(3):
+        p, q = (a, b) if turn == 0 else ((b, c) if turn == 1 else (c, a))
+        if p[3] > near:
+            x, y = p[0] / p[2], p[1] / p[2]
             left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
-    if not (left < width and right > 0 and top < height and bottom > 0):
-        return False
-    box[0] = int(math.floor(max(left, 0.0)))
-    box[1] = int(math.ceil(min(right, float(width))))
-    box[2] = int(math.floor(max(top, 0.0)))
-    box[3] = int(math.ceil(min(bottom, float(height))))
-    return True
+        if (p[3] > near) != (q[3] > near):
+            # The edge goes through the near plane: the point there bounds what is seen.
+            share = (near - p[3]) / (q[3] - p[3])
+            w = 1.0 if orthographic else near
+            x, y = (p[0] + share * (q[0] - p[0])) / w, (p[1] + share * (q[1] - p[1])) / w
+            left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
+    if not (left < width and right > 0.0 and top < height and bottom > 0.0):
+        return 0, 0, 0, 0
+    first_column, first_row = math.ceil(max(left, 0.0) - 0.5), math.ceil(max(top, 0.0) - 0.5)
+    last_column, last_row = math.floor(min(right, width) - 0.5), math.floor(min(bottom, height) - 0.5)
+    return max(first_column, 0), last_column + 1, max(first_row, 0), last_row + 1
 
 
-@part
-def _fill(f, edges, zs, near, box, depth, face, barycentric):
-    for row in range(box[2], box[3]):
+@kernel
+def _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, face):
+    """Find the nearest triangle of each pixel; of equally near ones the first."""
+    nearness[top:bottom] = farthest
+    face[top:bottom] = -1
+    for f in range(boxes.shape[0]):
+        first, last = max(boxes[f, 2], top), min(boxes[f, 3], bottom)
+        if first >= last:
+            continue
+        left, right = boxes[f, 0], boxes[f, 1]
+        a0, a1, a2 = functions[f, 0], functions[f, 1], functions[f, 2]
+        b0, b1, b2 = functions[f, 3], functions[f, 4], functions[f, 5]
+        c0, c1, c2 = functions[f, 6], functions[f, 7], functions[f, 8]
+        n0, n1, n2 = functions[f, 9], functions[f, 10], functions[f, 11]
+        for row in range(first, last):
+            y = row + 0.5
+            a_row, b_row, c_row, n_row = a1 * y + a2, b1 * y + b2, c1 * y + c2, n1 * y + n2
+            for column in range(left, right):
+                x = column + 0.5
+                a, b, c = a0 * x + a_row, b0 * x + b_row, c0 * x + c_row
+                if a >= 0.0 and b >= 0.0 and c >= 0.0:
+                    near = n0 * x + n_row
+                    if near > nearness[row, column] and near < nearest:
+                        nearness[row, column] = near
+                        face[row, column] = f
+
+
+@kernel
+def _resolve_band(top, bottom, functions, orthographic, nearness, face, depth, barycentric):
+    """Turn nearness into depth, and find barycentrics, for what is seen only."""
+    for row in range(top, bottom):
         y = row + 0.5
-        for column in range(box[0], box[1]):
-            x = column + 0.5
-            a = edges[0, 0] * x + edges[0, 1] * y + edges[0, 2]
-            b = edges[1, 0] * x + edges[1, 1] * y + edges[1, 2]
-            c = edges[2, 0] * x + edges[2, 1] * y + edges[2, 2]
-            if a < 0 or b < 0 or c < 0:
+        for column in range(face.shape[1]):
+            f = face[row, column]
+            if f < 0:
+                depth[row, column] = 0.0
+                for corner in range(3):
+                    barycentric[row, column, corner] = 0.0
                 continue
-            total = a + b + c
-            if total <= 0:
-                continue
-            z = (a * zs[0] + b * zs[1] + c * zs[2]) / total
-            if z <= near:
-                continue
-            if face[row, column] >= 0 and z >= depth[row, column]:
-                continue
-            depth[row, column] = z
-            face[row, column] = f
-            barycentric[row, column, 0] = a / total
-            barycentric[row, column, 1] = b / total
-            barycentric[row, column, 2] = c / total
+            x, total = column + 0.5, 0.0
+            for corner in range(3):
+                place = corner * 3
+                total += functions[f, place] * x + (functions[f, place + 1] * y + functions[f, place + 2])
+            for corner in range(3):
+                place = corner * 3
+                value = functions[f, place] * x + (functions[f, place + 1] * y + functions[f, place + 2])
+                barycentric[row, column, corner] = value / total
+            near = nearness[row, column]
+            depth[row, column] = -near if orthographic else 1.0 / near

@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from vivant.core.jit import kernel, part
-from vivant.splat.rasterizer import _limits
 from vivant.splat.rasterizer._lanes import COUNT
+from vivant.splat.rasterizer._limits import ALPHA_LEAST, ALPHA_MOST, TRANSMITTANCE_LEAST
 from vivant.splat.rasterizer._project import (
     CENTER_X,
     CENTER_Y,
@@ -43,8 +43,7 @@ from vivant.splat.rasterizer._vectors import (
 )
 
 f32 = np.float32
-ALPHA_LEAST, ALPHA_MOST = f32(_limits.ALPHA_LEAST), f32(_limits.ALPHA_MOST)
-TRANSMITTANCE_LEAST = f32(_limits.TRANSMITTANCE_LEAST)
+LEAST_ALPHA, MOST_ALPHA, LEAST_LIGHT = f32(ALPHA_LEAST), f32(ALPHA_MOST), f32(TRANSMITTANCE_LEAST)
 HALF, ONE, TWO, ZERO = f32(0.5), f32(1), f32(2), f32(0)
 HALF_LOG2_E = f32(0.5 * np.log2(np.e))
 EXPONENT_LEAST, EXPONENT_MOST = f32(-125), f32(120)
@@ -104,7 +103,7 @@ def open_tile(planes, count, open_rows, columns, rows):
 @part
 def close_rows(planes, open_rows):
     """Strike out rows of strips that take no more light. True while any is open."""
-    least, left = spread(TRANSMITTANCE_LEAST), NO_ROW
+    least, left = spread(LEAST_LIGHT), NO_ROW
     for strip in range(STRIPS):
         waiting, still = open_rows[strip], NO_ROW
         while waiting != NO_ROW:
@@ -121,7 +120,7 @@ def close_rows(planes, open_rows):
 def _blend(begin, end, left, top, records, integers, tile_splats, planes, open_rows):
     align_stack()
     zero, lanes = spread(ZERO), iota()
-    least_light, least_alpha, most_alpha = spread(TRANSMITTANCE_LEAST), spread(ALPHA_LEAST), spread(ALPHA_MOST)
+    least_light, least_alpha, most_alpha = spread(LEAST_LIGHT), spread(LEAST_ALPHA), spread(MOST_ALPHA)
     least, most = spread(EXPONENT_LEAST), spread(EXPONENT_MOST)
     for entry in range(begin, end):
         if (entry - begin) % REFRESH == REFRESH - 1 and not close_rows(planes, open_rows):

@@ -13,19 +13,19 @@ from vivant.core.jit import kernel, part
 from vivant.splat.rasterizer._blend import (
     AHEAD,
     ALL_ROWS,
-    ALPHA_LEAST,
-    ALPHA_MOST,
     BACKWARD_PLANES,
     EXPONENT_LEAST,
     EXPONENT_MOST,
     HALF,
     HALF_LOG2_E,
+    LEAST_ALPHA,
+    LEAST_LIGHT,
+    MOST_ALPHA,
     NO_ROW,
     ONE,
     PITCH,
     PLANE,
     REFRESH,
-    TRANSMITTANCE_LEAST,
     TWO,
     ZERO,
     chain_length,
@@ -132,7 +132,7 @@ def _blend_backward(
 ):
     align_stack()
     zero, one, lanes = spread(ZERO), spread(ONE), iota()
-    least_light, least_alpha, most_alpha = spread(TRANSMITTANCE_LEAST), spread(ALPHA_LEAST), spread(ALPHA_MOST)
+    least_light, least_alpha, most_alpha = spread(LEAST_LIGHT), spread(LEAST_ALPHA), spread(MOST_ALPHA)
     least, most = spread(EXPONENT_LEAST), spread(EXPONENT_MOST)
     entry = begin
     while entry < end:

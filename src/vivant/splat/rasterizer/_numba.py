@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from vivant.core.threads import run_on_threads, thread_count
+from vivant.core.workspace import Workspace
 from vivant.splat.rasterizer import _blend, _blend_backward, _project, _project_backward, _sort
 from vivant.splat.rasterizer._geometry import CAMERA
 from vivant.splat.rasterizer._limits import MARGIN
 from vivant.splat.rasterizer._project import RECORD, TILE
 from vivant.splat.rasterizer._project_backward import CHUNK, SCRATCH
 from vivant.splat.rasterizer._request import Blended, Request
-from vivant.splat.rasterizer._workspace import Workspace, lease_workspace
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _draw_views(
 
 def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: int) -> Sketch:
     """Project, sort by depth, and list the splats of each tile."""
-    space, num, threads = lease_workspace(), len(cloud.means), settings.threads
+    space, num, threads = Workspace(), len(cloud.means), settings.threads
     take = space.take
     groups = -(-channels // 4)
     records = take("records", (num, RECORD), np.float32)
