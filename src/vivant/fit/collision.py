@@ -68,9 +68,8 @@ class Apart:
         return Rows(
             values=values,
             weights=torch.ones_like(values),
-            points=a[meeting] + self.first,
-            directions=-away / SIGMA_M,
-            against=b[meeting] + self.first,
+            points=self.balls.pairs[meeting] + self.first,
+            directions=torch.stack([-away, away], dim=1) / SIGMA_M,
             cost=float(values.square().sum()),
         )
 

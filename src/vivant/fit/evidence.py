@@ -1,6 +1,7 @@
 """What a `Person` tells about body and pose, in the solver's units."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -43,8 +44,14 @@ class Evidence:
     """Metres, the solver's axes."""
 
     confidence: Float[Tensor, "33"]
-    standing: bool
-    """Upright on straight or slightly bent legs, as far as the picture tells."""
+    stance: Literal["standing", "legs unseen", "unknown"]
+    """Standing is upright on straight or slightly bent legs, as far as the picture tells."""
+
+    level_feet: bool
+    """Both feet are seen, about equally high in the picture: both bear weight."""
+
+    straight_legs: bool
+    """Nothing in the picture says that a knee is bent."""
 
     def row(self, name: str) -> int:
         """Where a body point stands among the landmarks."""
@@ -74,7 +81,10 @@ def gather_evidence(person: Person, landmarks: Landmarks, camera: Pinhole) -> Ev
         trust=trust[index],
         points_world=points_world,
         confidence=confidence,
-        standing=_stands(person.keypoints / (100 * sigma_px), confidence),
+        stance=(stance := _stance(person.keypoints / (100 * sigma_px), confidence)),
+        level_feet=_feet_are_level(person.keypoints / (100 * sigma_px), confidence),
+        straight_legs=stance == "legs unseen"
+        or (stance == "standing" and legs_look_straight(person.keypoints)),
     )
 
 
@@ -89,20 +99,43 @@ def _stature_px(person: Person, points_world: Float[Tensor, "33 3"]) -> float:
     return float(STATURE * spread_px / spread)
 
 
-def _stands(points: Float[Tensor, "33 2"], confidence: Float[Tensor, "33"]) -> bool:
-    """Both legs seen, hips over knees over ankles, ankles at one height.
+def _stance(
+    points: Float[Tensor, "33 2"], confidence: Float[Tensor, "33"]
+) -> Literal["standing", "legs unseen", "unknown"]:
+    """Standing: both legs seen, hips over knees over ankles, ankles at one height.
 
     Args:
         points: In statures.
         confidence: Of all points.
     """
-    at = {name: BODY_POINTS.index(name) for name in BODY_POINTS}
-    legs = [at[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle")]
-    if float(confidence[legs].min()) < 0.4:
-        return False
-    y = {part: points[[at[f"left_{part}"], at[f"right_{part}"]], 1] for part in ("hip", "knee", "ankle")}
+    parts = {part: _both(part) for part in ("hip", "knee", "ankle")}
+    if float(confidence[parts["knee"] + parts["ankle"]].max()) < 0.4:
+        return "legs unseen"
+    if float(confidence[parts["knee"] + parts["ankle"]].min()) < 0.4:
+        return "unknown"
+    y = {part: points[rows, 1] for part, rows in parts.items()}
     drops = bool((y["ankle"] - y["knee"]).min() > 0.12) and bool((y["knee"] - y["hip"].mean()).min() > 0.12)
-    return drops and abs(float(y["ankle"][0] - y["ankle"][1])) < 0.08
+    level = abs(float(y["ankle"][0] - y["ankle"][1])) < 0.08
+    return "standing" if drops and level else "unknown"
+
+
+def _feet_are_level(points: Float[Tensor, "33 2"], confidence: Float[Tensor, "33"]) -> bool:
+    ankles = _both("ankle")
+    return (
+        float(confidence[ankles].min()) > 0.5 and abs(float(points[ankles[0], 1] - points[ankles[1], 1])) < 0.1
+    )
+
+
+def legs_look_straight(points: Float[Tensor, "33 2"]) -> bool:
+    """In the picture no knee turns by more than 15 degrees."""
+    hip, knee, ankle = (points[_both(part)] for part in ("hip", "knee", "ankle"))
+    thigh, shin = knee - hip, ankle - knee
+    cosine = (thigh * shin).sum(1) / (thigh.norm(dim=1) * shin.norm(dim=1)).clamp(min=1e-6)
+    return bool((cosine > 0.966).all())
+
+
+def _both(part: str) -> list[int]:
+    return [BODY_POINTS.index(f"{side}_{part}") for side in ("left", "right")]
 
 
 def reprojection(evidence: Evidence, first: int, scale: float) -> Reprojection:
@@ -124,18 +157,24 @@ def directions(evidence: Evidence, first: int, sigma: float) -> Directions:
 
 
 def balance(evidence: Evidence, first: int) -> tuple[Alignment, ...]:
-    """Who stands has the trunk over the feet, and the soles on the floor."""
-    if not evidence.standing:
-        return ()
-    over, under, sigma = [], [], []
-    for side in ("left", "right"):
-        for part, size in (("hip", 0.05), ("shoulder", 0.06)):
-            for foot in ("ankle", "foot_index"):
-                over.append(evidence.row(f"{side}_{part}"))
-                under.append(evidence.row(f"{side}_{foot}"))
-                sigma.append(size)
-    upright = Alignment(torch.tensor(over) + first, torch.tensor(under) + first, "front", torch.tensor(sigma))
-    toes = torch.tensor([evidence.row("left_foot_index"), evidence.row("right_foot_index")]) + first
-    heels = torch.tensor([evidence.row("left_heel"), evidence.row("right_heel")]) + first
-    soles = Alignment(toes, heels, "up", torch.tensor([0.03, 0.03]))
-    return upright, soles
+    """Who stands has the trunk over the feet and the soles on the floor; so has who shows no legs."""
+    terms = []
+    if evidence.stance != "unknown":
+        over = [_rows(evidence, part) for part in ("hip", "hip", "shoulder", "shoulder")]
+        under = [_rows(evidence, part) for part in ("ankle", "foot_index", "ankle", "foot_index")]
+        sigma = torch.tensor([0.04, 0.04, 0.05, 0.05])
+        terms.append(Alignment(torch.tensor(over) + first, torch.tensor(under) + first, "front", sigma))
+        toes = torch.tensor(_rows(evidence, "foot_index"))[:, None] + first
+        heels = torch.tensor(_rows(evidence, "heel"))[:, None] + first
+        terms.append(Alignment(toes, heels, "up", torch.tensor([0.03, 0.03])))
+    if evidence.stance == "legs unseen" or evidence.level_feet:
+        left, right = (
+            torch.tensor([[evidence.row(f"{side}_heel"), evidence.row(f"{side}_foot_index")]]) + first
+            for side in ("left", "right")
+        )
+        terms.append(Alignment(left, right, "up", torch.tensor([0.04])))
+    return tuple(terms)
+
+
+def _rows(evidence: Evidence, part: str) -> list[int]:
+    return [evidence.row(f"{side}_{part}") for side in ("left", "right")]

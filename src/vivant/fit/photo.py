@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vivant.body import load_anny
 from vivant.core.run import Context
-from vivant.fit.evidence import gather_evidence
+from vivant.fit.evidence import Evidence, gather_evidence
 from vivant.fit.face import warp_face
 from vivant.fit.freedoms import make_freedoms
 from vivant.fit.landmarks import anny_landmarks, model_skeleton
@@ -22,8 +22,11 @@ from vivant.fit.terms import Pinhole
 from vivant.records import Body, Person, Shape
 
 PHENOTYPE_SPREAD = {
-    "gender": 0.35, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
+    "gender": 0.15, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
 }  # fmt: skip
+
+STANDING_FLEX = 0.15
+"""Radians: spread of hip and knee flex of who stands."""
 
 FOCAL_SPREAD = 0.35
 """Standard deviation of the focal length's logarithm: photos are cropped, and lenses differ."""
@@ -60,7 +63,10 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         camera = Pinhole(intrinsics.diagonal()[:2], intrinsics[:2, 2])
         evidence = gather_evidence(person, landmarks, camera)
         shape = model.default_shape(age=config.age, gender=config.gender)
-        prior, spread = _prior(anatomy, shape.coefficients), FOCAL_SPREAD if config.focal_px is None else 0.0
+        prior, spread = (
+            _prior(anatomy, shape.coefficients, evidence),
+            FOCAL_SPREAD if config.focal_px is None else 0.0,
+        )
         case = Case(anatomy, landmarks, evidence, prior, person, config.steps, spread)
         case, state = fit_points(case)
         camera = case.evidence.camera
@@ -97,7 +103,12 @@ def _intrinsics(person: Person, config: FitConfig) -> Float[Tensor, "3 3"]:
     return intrinsics
 
 
-def _prior(anatomy: Anatomy, phenotypes: Float[Tensor, " phenotypes"]) -> Prior:
+def _prior(anatomy: Anatomy, phenotypes: Float[Tensor, " phenotypes"], evidence: Evidence) -> Prior:
+    """Beliefs about this person; who stands has straight legs unless the picture says otherwise."""
     freedoms = anatomy.freedoms
+    bend_spread = freedoms.spread.clone()
+    if evidence.straight_legs:
+        bend_spread[freedoms.rows("upperleg01"), 1] = STANDING_FLEX
+        bend_spread[freedoms.rows("lowerleg01"), 1] = STANDING_FLEX
     spread = torch.tensor([PHENOTYPE_SPREAD[name] for name in anatomy.model.phenotype_names])
-    return Prior(freedoms.natural, freedoms.spread, phenotypes, spread, 0.3, 0.1)
+    return Prior(freedoms.natural, bend_spread, phenotypes, spread, 0.3, 0.1)

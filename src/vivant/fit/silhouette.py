@@ -117,9 +117,8 @@ class Outside:
         return Rows(
             values=values,
             weights=each * weight,
-            points=self.points[beyond],
-            directions=by_place / self.sigma_px,
-            against=None,
+            points=self.points[beyond, None],
+            directions=(by_place / self.sigma_px)[:, None],
             cost=float(each * loss.sum()),
         )
 
@@ -165,9 +164,8 @@ class Outline:
         return Rows(
             values=values,
             weights=each * weight,
-            points=self.points,
-            directions=by_place / self.sigma_px,
-            against=None,
+            points=self.points[:, None],
+            directions=(by_place / self.sigma_px)[:, None],
             cost=float((each * loss).sum()),
         )
 

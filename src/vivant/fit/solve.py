@@ -170,23 +170,20 @@ def _normal_equations(
 ) -> tuple[Float[Tensor, "columns columns"], Float[Tensor, " columns"]]:
     """Gauss-Newton's matrix and the gradient (of half the energy)."""
     anatomy, active = problem.anatomy, problem.active
-    single = [r for r in rows if r.against is None and len(r.values)]
-    double = [r for r in rows if r.against is not None and len(r.values)]
-    index = torch.cat(
-        [r.points for r in single + double] + [r.against for r in double if r.against is not None]
-    )
-    directions = torch.cat([r.directions for r in single + double] + [-r.directions for r in double])
-    jacobian = derivatives(
+    rows = [r for r in rows if len(r.values)]
+    index = torch.cat([r.points.flatten() for r in rows])
+    directions = torch.cat([r.directions.flatten(0, 1) for r in rows])
+    by_part = derivatives(
         problem.points, index, directions, posed, anatomy.skeleton, anatomy.freedoms.joints, active
     )
-    values = torch.cat([r.values for r in single + double])
-    weights = torch.cat([r.weights for r in single + double])
-    paired = sum(len(r.values) for r in double)
-    if paired:
-        jacobian[len(values) - paired : len(values)] += jacobian[len(values) :]
-        jacobian = jacobian[: len(values)]
+    sizes = [r.points.numel() for r in rows]
+    parts = [
+        part.reshape(*r.points.shape, -1).sum(1) for part, r in zip(by_part.split(sizes), rows, strict=True)
+    ]
+    jacobian = torch.cat(parts)
+    values, weights = torch.cat([r.values for r in rows]), torch.cat([r.weights for r in rows])
     if active.tilt:
-        by_tilt = [torch.zeros_like(r.values) if r.by_tilt is None else r.by_tilt for r in single + double]
+        by_tilt = [torch.zeros_like(r.values) if r.by_tilt is None else r.by_tilt for r in rows]
         jacobian = torch.cat([jacobian, torch.cat(by_tilt)[:, None]], dim=1)
     weighted = (jacobian * weights[:, None]).T
     offset, spread = _beliefs(problem, state)

@@ -22,12 +22,11 @@ class Rows:
     weights: Float[Tensor, " rows"]
     """Trust, already lowered for outliers."""
 
-    points: Int[Tensor, " rows"]
-    directions: Float[Tensor, "rows 3"]
-    """By how much the value grows when the point moves by a metre along each axis."""
+    points: Int[Tensor, "rows parts"]
+    """One or several points each."""
 
-    against: Int[Tensor, " rows"] | None
-    """A second point, which moves the value the other way; None if the rows have none."""
+    directions: Float[Tensor, "rows parts 3"]
+    """By how much the value grows when a point moves by a metre along each axis."""
 
     cost: float
     """The term's energy, outliers counted as its robust loss has it."""
@@ -100,9 +99,8 @@ class Reprojection:
         return Rows(
             values=error.flatten(),
             weights=(self.trust * weight).repeat_interleave(2),
-            points=self.points.repeat_interleave(2),
-            directions=(self.camera.gradients(here) / self.sigma_px).flatten(0, 1),
-            against=None,
+            points=self.points.repeat_interleave(2)[:, None],
+            directions=(self.camera.gradients(here) / self.sigma_px).flatten(0, 1)[:, None],
             cost=float((self.trust * loss).sum()),
         )
 
@@ -133,36 +131,36 @@ class Directions:
         return Rows(
             values=error.flatten(),
             weights=(self.trust * weight).repeat_interleave(3),
-            points=self.end.repeat_interleave(3),
-            directions=square.flatten(0, 1),
-            against=self.start.repeat_interleave(3),
+            points=torch.stack([self.end, self.start], dim=1).repeat_interleave(3, dim=0),
+            directions=torch.stack([square, -square], dim=2).flatten(0, 1),
             cost=float((self.trust * loss).sum()),
         )
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Pairs of points lie at one height, or at one depth, as gravity has it."""
+    """The middles of groups of points lie at one height, or at one depth, as gravity has it."""
 
-    points: Int[Tensor, " pairs"]
-    against: Int[Tensor, " pairs"]
+    points: Int[Tensor, "rows members"]
+    against: Int[Tensor, "rows members"]
     along: Literal["up", "front"]
-    sigma: Float[Tensor, " pairs"]
+    sigma: Float[Tensor, " rows"]
     """Metres."""
 
     def rows(self, places: Places, tilt: Float[Tensor, ""]) -> Rows:
-        """One row a pair."""
+        """One row a pair of groups."""
         up, front = upright_axes(tilt)
         axis, slope = (up, front) if self.along == "up" else (front, -up)
-        apart = places[self.points] - places[self.against]
+        apart = places[self.points].mean(1) - places[self.against].mean(1)
         error = (apart @ axis) / self.sigma
         loss, weight = robust(error.square(), 3.0)
+        members = self.points.shape[1]
+        direction = (axis / self.sigma[:, None] / members)[:, None].expand(-1, members, -1)
         return Rows(
             values=error,
             weights=weight,
-            points=self.points,
-            directions=axis / self.sigma[:, None],
-            against=self.against,
+            points=torch.cat([self.points, self.against], dim=1),
+            directions=torch.cat([direction, -direction], dim=1),
             cost=float(loss.sum()),
             by_tilt=(apart @ slope) / self.sigma,
         )
