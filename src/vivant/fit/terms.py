@@ -5,7 +5,7 @@ points lie and returns rows of a least-squares problem; residuals come divided b
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -35,6 +35,7 @@ class Rows:
     """By how much the values grow with the camera's tilt; None if they do not depend on it."""
 
 
+@runtime_checkable
 class Term(Protocol):
     """One term of the energy."""
 
