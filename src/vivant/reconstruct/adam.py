@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015) for tables with a row a splat: a rate a column, and rows that move less or not at all."""
+"""Adam (Kingma & Ba 2015) for tables with a row a splat: a rate a column, rows that move less or not."""
 
 import math
 from dataclasses import dataclass
@@ -70,9 +70,9 @@ class Adam:
 
         Args:
             rates: Of each table.
-            columns: Factors on the rate of a table's columns (its axes after the first, flattened); 1 if
-            absent. rows: Factors on the rates of rows; a row with 0 keeps its memory, too. 1 if None. threads:
-            At most so many; all processors if None.
+            columns: Factors on the rates of a table's columns (all axes but the first, flattened).
+            rows: Factors on the rates of rows; a row with 0 keeps its memory, too.
+            threads: At most so many; all processors if None.
 
         Raises:
             NumericalError: If a gradient is not finite; the message names its table.
@@ -132,6 +132,6 @@ def refuse_bad_gradient(name: str, finite: bool) -> None:
     """
     if not finite:
         raise NumericalError(
-            f"The gradient of `{name}` is not finite; reconstruct stops before it spoils the avatar. Please report "
-            "this with the views, or lower the rates."
+            f"The gradient of `{name}` is not finite; reconstruct stops before it spoils the avatar. "
+            "Please report this with the views, or lower the rates."
         )

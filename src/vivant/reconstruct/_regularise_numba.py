@@ -1,0 +1,183 @@
+"""The costs of disorder and their gradients, compiled; each splat sums over its own neighbours, so nothing is shared."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vivant.core.jit import kernel
+from vivant.core.threads import run_on_threads, thread_count
+from vivant.records import Splats
+from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig
+
+f4 = np.float32
+ZERO, HALF, ONE, TWO = f4(0), f4(0.5), f4(1), f4(2)
+CHUNKS = 16
+"""Sums are taken over so many parts whatever the number of threads, so results do not depend on it."""
+
+FAST = {"contract", "arcp", "nsz"}
+SMOOTH, SIZE, NEEDLE, ENTROPY, HOLD = range(5)
+
+
+def regularity(
+    splats: Splats, neighborhood: Neighborhood, config: RegulariseConfig, threads: int | None
+) -> Tensor:
+    """What disorder costs, with gradient."""
+    return _Regularity.apply(
+        splats.means,
+        splats.log_scales,
+        splats.opacity_logits,
+        splats.sh,
+        neighborhood,
+        config,
+        threads or thread_count(),
+    )  # type: ignore[return-value]
+
+
+class _Regularity(torch.autograd.Function):
+    """Both passes at once."""
+
+    @staticmethod
+    def forward(
+        context: Any, means: Tensor, log_scales: Tensor, logits: Tensor, sh: Tensor,
+        neighborhood: Neighborhood, config: RegulariseConfig, threads: int,
+    ) -> Tensor:  # fmt: skip
+        """Sum and differentiate."""
+        count, start = len(means), neighborhood.start
+        tables = [_table(table) for table in (means, log_scales, logits, sh)]
+        starts = [_table(table) for table in (start.means, start.log_scales, start.opacity_logits, start.sh)]
+        weights = np.array([config.smooth, config.size, config.needle, config.entropy, config.hold], f4)
+        to_means, to_scales, to_logits, to_sh = (np.empty_like(table) for table in tables)
+        sums = np.zeros((CHUNKS, 5), np.float64)
+        links = neighborhood.first_link.numpy(), neighborhood.link.numpy()
+        limits, hold = neighborhood.log_size_limit.numpy(), neighborhood.hold.numpy()
+        needle_limit, spacing = f4(math.log(config.needle_limit)), f4(neighborhood.spacing)
+
+        def work(thread: int) -> None:
+            for chunk in range(thread, CHUNKS, threads):
+                rows = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
+                _places(
+                    tables[0],
+                    starts[0],
+                    *links,
+                    hold,
+                    spacing,
+                    weights,
+                    *rows,
+                    f4(count),
+                    to_means,
+                    sums[chunk],
+                )
+                _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, *rows, f4(count), to_scales,
+                        sums[chunk])  # fmt: skip
+                _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *rows, f4(count), to_logits, to_sh,
+                       sums[chunk])  # fmt: skip
+
+        run_on_threads(work, min(threads, CHUNKS))
+        context.gradients = tuple(
+            torch.from_numpy(gradient).reshape(table.shape)
+            for gradient, table in zip(
+                (to_means, to_scales, to_logits, to_sh), (means, log_scales, logits, sh), strict=True
+            )
+        )
+        return means.new_tensor(float(sums.sum(0) @ weights.astype(np.float64)) / max(count, 1))
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """Hand out what was found."""
+        factor = float(gradient)
+        found = context.gradients if factor == 1 else tuple(g * factor for g in context.gradients)
+        return (*found, None, None, None)
+
+
+def _table(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy().reshape(len(tensor), -1)
+
+
+@kernel(fastmath=FAST)
+def _places(means, start, first_link, link, hold, spacing, weights, begin, end, count, out, sums):
+    """Neighbours' shifts, and the shift itself."""
+    smooth, held = 0.0, 0.0
+    inverse = ONE / (spacing * spacing)
+    for i in range(begin, end):
+        x, y, z = means[i, 0] - start[i, 0], means[i, 1] - start[i, 1], means[i, 2] - start[i, 2]
+        gx, gy, gz = ZERO, ZERO, ZERO
+        squares = ZERO
+        for at in range(first_link[i], first_link[i + 1]):
+            j = link[at]
+            dx = x - (means[j, 0] - start[j, 0])
+            dy = y - (means[j, 1] - start[j, 1])
+            dz = z - (means[j, 2] - start[j, 2])
+            gx += dx
+            gy += dy
+            gz += dz
+            squares += dx * dx + dy * dy + dz * dz
+        smooth += HALF * squares * inverse
+        held += hold[i] * (x * x + y * y + z * z) * inverse
+        # A link stands at both its ends, with half its cost at each.
+        by_links, by_hold = (
+            TWO * weights[SMOOTH] * inverse / count,
+            TWO * weights[HOLD] * hold[i] * inverse / count,
+        )
+        out[i, 0] = by_links * gx + by_hold * x
+        out[i, 1] = by_links * gy + by_hold * y
+        out[i, 2] = by_links * gz + by_hold * z
+    sums[SMOOTH] += smooth
+    sums[HOLD] += held
+
+
+@kernel(fastmath=FAST)
+def _shapes(scales, start, limits, hold, needle_limit, weights, begin, end, count, out, sums):
+    """Too large, too thin, and away from the start."""
+    size, needle, held = 0.0, 0.0, 0.0
+    for i in range(begin, end):
+        largest, middle = 0, 1
+        for k in range(3):
+            if scales[i, k] > scales[i, largest]:
+                largest = k
+        middle = 1 if largest == 0 else 0
+        for k in range(3):
+            if k != largest and scales[i, k] > scales[i, middle]:
+                middle = k
+        squares = ZERO
+        for k in range(3):
+            away = scales[i, k] - start[i, k]
+            squares += away * away
+            out[i, k] = TWO * weights[HOLD] * hold[i] * away / count
+        held += hold[i] * squares
+        above = max(scales[i, largest] - limits[i], ZERO)
+        thin = max(scales[i, largest] - scales[i, middle] - needle_limit, ZERO)
+        size += above * above
+        needle += thin * thin
+        out[i, largest] += TWO * (weights[SIZE] * above + weights[NEEDLE] * thin) / count
+        out[i, middle] -= TWO * weights[NEEDLE] * thin / count
+    sums[SIZE] += size
+    sums[NEEDLE] += needle
+    sums[HOLD] += held
+
+
+@kernel(fastmath=FAST)
+def _looks(logits, logits_start, sh, sh_start, hold, weights, begin, end, count, to_logits, to_sh, sums):
+    """Entropy of opacity, and opacity and colour away from the start."""
+    entropy, held = 0.0, 0.0
+    for i in range(begin, end):
+        x = logits[i, 0]
+        away = x - logits_start[i, 0]
+        squares = away * away
+        to_logits[i, 0] = TWO * weights[HOLD] * hold[i] * away / count
+        if weights[ENTROPY] != 0:
+            # With o = 1 / (1 + exp(-x)): the entropy is log(1 + exp(|x|)) - |x| o(|x|), its slope -x o (1 - o).
+            size = abs(x)
+            small = math.exp(-size)
+            likely = ONE / (ONE + small)
+            entropy += math.log1p(small) + size * (ONE - likely)
+            to_logits[i, 0] -= weights[ENTROPY] * x * likely * (ONE - likely) / count
+        for k in range(sh.shape[1]):
+            away = sh[i, k] - sh_start[i, k]
+            squares += away * away
+            to_sh[i, k] = TWO * weights[HOLD] * hold[i] * away / count
+        held += hold[i] * squares
+    sums[ENTROPY] += entropy
+    sums[HOLD] += held
