@@ -197,6 +197,6 @@ def _write_extra(filled, left, top, right, bottom, planes, extra, group):
     for row in range(top, bottom):
         place = (row - top) * PITCH - left
         for column in range(left, right):
-            for channel in range(4):
+            for channel in range(min(4, extra.shape[2] - group * 4)):
                 value = planes[place + column + (channel + 1) * PLANE] if filled else ZERO
                 extra[row, column, group * 4 + channel] = value
