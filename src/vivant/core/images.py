@@ -327,10 +327,17 @@ def sample_box(
 
 
 def resize_plane(
-    plane: Float[np.ndarray, "height width"], size: tuple[int, int]
+    plane: Float[np.ndarray, "height width"], size: tuple[int, int], *, smooth: bool = True
 ) -> Float[np.ndarray, "new_height new_width"]:
-    """Bring one float channel to `size` (width, height), smoothly and without aliases."""
-    return np.array(Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
+    """Bring one float channel to a size, without aliases.
+
+    Args:
+        plane: The channel.
+        size: Width and height of the result.
+        smooth: Bicubic, which can overshoot; else linear, which cannot.
+    """
+    kind = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
+    return np.array(Image.fromarray(plane.astype(np.float32)).resize(size, kind))
 
 
 def encode_image(image: Float[Tensor, "height width channels"], kind: str = "png", quality: int = 90) -> bytes:

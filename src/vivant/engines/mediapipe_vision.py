@@ -79,7 +79,7 @@ class MediapipeVision:
     @functools.cached_property
     def _detector(self) -> Any:
         threshold = "posedetectioncpu__TensorsToDetectionsCalculator.min_score_thresh"
-        return self._graph(DETECT_GRAPH, {}, {threshold: 0.3})
+        return self._graph(DETECT_GRAPH, {}, {threshold: 0.4})
 
     @functools.cached_property
     def _pose(self) -> Any:

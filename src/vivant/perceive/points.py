@@ -1,16 +1,15 @@
 """Body, face and hand points, from several looks at the same person."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from vivant.core.images import resize_plane, sample_box
-from vivant.engines.jobs import PoseSeen, Region, VisionEngine
+from vivant.core.images import sample_box
+from vivant.engines.jobs import HandSeen, Pixels, PoseSeen, Region, VisionEngine
+from vivant.perceive.framing import Frame
 from vivant.records import BODY_POINTS, Hand
-
-Pixels = UInt8[np.ndarray, "height width 3"]
 
 MIRRORED = tuple(
     BODY_POINTS.index(
@@ -20,13 +19,16 @@ MIRRORED = tuple(
 )
 """Which point takes each point's place in a mirror."""
 
-LOOK_SIDE = 768
-"""Pictures for the body model need no more: it works at 256 px."""
+HEAD = slice(0, 11)
+"""The body points on the head."""
+
+FARTHEST_WRIST = 0.45
+"""A hand whose wrist is farther from the body's wrist, over the crop's side, is not this person's."""
 
 
 @dataclass(frozen=True)
 class BodyPoints:
-    """What several looks at one person agree on, in pixels of one picture."""
+    """What several looks at one person agree on, in pixels of one crop."""
 
     points: Float[np.ndarray, "33 2"]
     points_world: Float[np.ndarray, "33 3"]
@@ -34,75 +36,98 @@ class BodyPoints:
     spread: Float[np.ndarray, "33"]
     """Mean distance of the looks from their median."""
 
+    size: float
+    """The person's whole length, the hidden part included."""
+
     mask: Float[np.ndarray, "height width"]
-    """Mean over the looks."""
-
-    region: Region
-
-    @property
-    def extent(self) -> float:
-        """Longer side of the box round the points likely to be seen."""
-        shown = self.points[self.visibility > 0.3] if (self.visibility > 0.3).sum() > 1 else self.points
-        return float(np.ptp(shown, axis=0).max())
+    """Mean over the looks; it shows the crop at the looks' own, lower resolution."""
 
 
 def look_at_body(engine: VisionEngine, pixels: Pixels, region: Region) -> BodyPoints | None:
-    """Read the body in four looks (first, refined, mirrored, mirrored and wider) and take their median.
+    """Read the body in four looks (refined, wider, and both mirrored) and take their median.
 
-    Give None if the first look sees nobody.
+    Give None if a first look sees nobody.
     """
-    height, width = pixels.shape[:2]
-    scale = max(1.0, max(height, width) / LOOK_SIDE)
-    small = sample_box(pixels, (0, 0, width, height), (round(width / scale), round(height / scale)))
-    stretch = (width / small.shape[1], height / small.shape[0])
-    at = Region(
-        (region.center[0] / stretch[0], region.center[1] / stretch[1]), region.side / scale, region.angle
-    )
-    first = engine.see_pose(small, at)
+    first = engine.see_pose(pixels, region)
     if first is None:
         return None
-    looks = [first]
-    for growth, mirrored in ((1.0, False), (1.0, True), (1.16, True)):
-        at = Region(first.region.center, first.region.side * growth, first.region.angle)
-        look = _look_mirrored(engine, small, at) if mirrored else engine.see_pose(small, at)
-        if look is not None:
-            looks.append(look)
-    points = np.stack([look.points for look in looks]) * np.array(stretch, np.float32)
+    looks = []
+    for growth in (1.0, 1.16):
+        at = replace(first.region, side=first.region.side * growth)
+        looks += [engine.see_pose(pixels, at), look_mirrored(engine, pixels, at)]
+    seen = [look for look in looks if look is not None] or [first]
+    points = np.stack([look.points for look in seen])
     median = np.median(points, 0)
     return BodyPoints(
         points=median,
-        points_world=np.median([look.points_world for look in looks], 0),
-        visibility=np.median([look.visibility for look in looks], 0),
+        points_world=np.median([look.points_world for look in seen], 0),
+        visibility=np.median([look.visibility for look in seen], 0),
         spread=np.linalg.norm(points - median, axis=-1).mean(0),
-        mask=resize_plane(np.mean([look.mask for look in looks], 0), (width, height)).clip(0, 1),
-        region=Region(
-            (first.region.center[0] * stretch[0], first.region.center[1] * stretch[1]),
-            first.region.side * scale,
-            first.region.angle,
-        ),
+        size=first.region.side / 1.25,
+        mask=np.mean([look.mask for look in seen], 0),
     )
 
 
-def _look_mirrored(engine: VisionEngine, pixels: Pixels, region: Region) -> PoseSeen | None:
+def look_mirrored(engine: VisionEngine, pixels: Pixels, region: Region) -> PoseSeen | None:
+    """Read the body in a mirrored picture, and tell it as if the picture were not mirrored."""
     width = pixels.shape[1]
     at = Region((width - region.center[0], region.center[1]), region.side, -region.angle)
     look = engine.see_pose(np.ascontiguousarray(pixels[:, ::-1]), at)
     if look is None:
         return None
     order = list(MIRRORED)
-    points = look.points[order] * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32)
-    world = look.points_world[order] * np.array([-1, 1, 1], np.float32)
-    mask = np.ascontiguousarray(look.mask[:, ::-1])
-    return PoseSeen(points, world, look.visibility[order], mask, region)
+    back = look.region
+    return PoseSeen(
+        points=look.points[order] * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32),
+        points_world=look.points_world[order] * np.array([-1, 1, 1], np.float32),
+        visibility=look.visibility[order],
+        mask=np.ascontiguousarray(look.mask[:, ::-1]),
+        region=Region((width - back.center[0], back.center[1]), back.side, -back.angle),
+    )
+
+
+def reframe(body: BodyPoints, old: Frame, new: Frame) -> BodyPoints:
+    """Tell the points in another crop's pixels; the mask keeps its resolution and shows the new crop."""
+    shift = np.array([old.left - new.left, old.top - new.top], np.float32)
+    grown = np.float32(old.scale / new.scale)
+    points = (body.points * np.float32(old.scale) + shift) / np.float32(new.scale)
+    # The new crop at the old one's resolution.
+    height, width = round(new.height / grown), round(new.width / grown)
+    rows = (np.arange(height) + 0.5) * new.height / height * new.scale - shift[1]
+    columns = (np.arange(width) + 0.5) * new.width / width * new.scale - shift[0]
+    mask = _resample(body.mask, rows / old.scale - 0.5, axis=0)
+    mask = _resample(mask, columns / old.scale - 0.5, axis=1)
+    return replace(body, points=points, spread=body.spread * grown, size=body.size * float(grown), mask=mask)
+
+
+def _resample(
+    plane: Float[np.ndarray, "height width"], places: Float[np.ndarray, " places"], axis: int
+) -> Float[np.ndarray, "new_height new_width"]:
+    """Read a plane at fractional rows or columns; 0 outside."""
+    length = plane.shape[axis]
+    lower = np.floor(places).astype(int)
+    part = (places - lower).astype(np.float32)
+    part = part[:, None] if axis == 0 else part[None]
+    low = plane.take(lower.clip(0, length - 1), axis)
+    high = plane.take((lower + 1).clip(0, length - 1), axis)
+    inside = (places > -1) & (places < length)
+    return (low * (1 - part) + high * part) * (inside[:, None] if axis == 0 else inside[None])
+
+
+def head_square(pixels: Pixels, look: PoseSeen) -> Pixels:
+    """Cut the head out, upright to the next quarter turn, as the face engine wants it."""
+    head = look.points[HEAD]
+    side = max(3.1 * float(np.ptp(head, axis=0).max()), 0.14 * look.region.side)
+    crop, _, _ = _square(pixels, head.mean(0), side, 256)
+    return np.ascontiguousarray(np.rot90(crop, round(look.region.angle / (np.pi / 2))))
 
 
 def look_at_face(engine: VisionEngine, pixels: Pixels, body: BodyPoints) -> Float[np.ndarray, "478 3"] | None:
     """Read the face on crops of the head; None if it is turned away, covered or too small."""
-    head = body.points[:11]
-    center = head.mean(0)
-    side = max(2.6 * float(np.ptp(head, axis=0).max()), 0.12 * body.extent)
+    head = body.points[HEAD]
+    side = max(2.6 * float(np.ptp(head, axis=0).max()), 0.12 * body.size)
     for growth in (1.0, 1.5):
-        crop, corner, scale = _square(pixels, center, side * growth, 320)
+        crop, corner, scale = _square(pixels, head.mean(0), side * growth, 320)
         seen = engine.see_face(crop)
         if seen is not None:
             points = seen.points * np.float32(scale)
@@ -123,25 +148,34 @@ def _look_at_hand(engine: VisionEngine, pixels: Pixels, body: BodyPoints, side: 
     if body.visibility[wrist] < 0.3:
         return None
     center = body.points[[wrist, index, pinky]].mean(0)
-    reach = float(np.linalg.norm(body.points[wrist] - body.points[elbow]))
-    size = max(0.95 * reach, 0.11 * body.extent)
+    forearm = float(np.linalg.norm(body.points[wrist] - body.points[elbow]))
+    size = max(0.95 * forearm, 0.1 * body.size)
     best: tuple[float, Hand] | None = None
     for growth in (1.0, 1.4):
         for mirrored in (False, True):
             crop, corner, scale = _square(pixels, center, size * growth, 256)
             seen = engine.see_hand(np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop)
-            if seen is None or (seen.is_left != mirrored) != (side == "left"):
+            if seen is None:
                 continue
-            points, world = seen.points.copy(), seen.points_world.copy()
-            if mirrored:
-                points[:, 0], world[:, 0] = crop.shape[1] - points[:, 0], -world[:, 0]
-            points = points * np.float32(scale) + corner
+            seen = _unmirrored(seen, crop.shape[1]) if mirrored else seen
+            points = seen.points * np.float32(scale) + corner
             miss = float(np.linalg.norm(points[0] - body.points[wrist])) / size
             score = seen.score - miss
-            if miss < 0.45 and (best is None or score > best[0]):
-                hand = Hand(torch.from_numpy(points), torch.from_numpy(world), max(0.0, seen.score - miss))
-                best = (score, hand)
+            if seen.is_left != (side == "left") or miss > FARTHEST_WRIST:
+                continue
+            if best is None or score > best[0]:
+                found = Hand(torch.from_numpy(points), torch.from_numpy(seen.points_world), max(0.0, score))
+                best = (score, found)
     return None if best is None else best[1]
+
+
+def _unmirrored(hand: HandSeen, width: int) -> HandSeen:
+    return HandSeen(
+        points=hand.points * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32),
+        points_world=hand.points_world * np.array([-1, 1, 1], np.float32),
+        is_left=not hand.is_left,
+        score=hand.score,
+    )
 
 
 def _square(
@@ -149,9 +183,9 @@ def _square(
 ) -> tuple[Pixels, Float[np.ndarray, "2"], float]:
     """Cut a square, repeating the rim where it leaves the picture; give it, its corner and its scale."""
     height, width = pixels.shape[:2]
-    side = max(4, round(side))
-    left, top = round(float(center[0]) - side / 2), round(float(center[1]) - side / 2)
-    rows = np.arange(top, top + side).clip(0, height - 1)
-    columns = np.arange(left, left + side).clip(0, width - 1)
-    crop = sample_box(pixels[rows[:, None], columns], (0, 0, side, side), (size, size))
-    return crop, np.array([left, top], np.float32), side / size
+    whole = max(4, round(side))
+    left, top = round(float(center[0]) - whole / 2), round(float(center[1]) - whole / 2)
+    rows = np.arange(top, top + whole).clip(0, height - 1)
+    columns = np.arange(left, left + whole).clip(0, width - 1)
+    crop = sample_box(pixels[rows[:, None], columns], (0, 0, whole, whole), (size, size))
+    return crop, np.array([left, top], np.float32), whole / size
