@@ -27,6 +27,10 @@ TILE = 16
 """Pixels; splats are gathered for one square of the picture after another."""
 
 
+LARGEST = 1e17
+"""Pixels of a splat's standard deviation."""
+
+
 @dataclass(frozen=True)
 class Projected:
     """Splats as one camera sees them, nearest first."""
@@ -64,6 +68,9 @@ def project_splats(request: Request, camera: Cameras) -> Projected:
     depth = splats.means @ cam_from_world[2, :3] + cam_from_world[2, 3]
     order = depth.detach().float().argsort(stable=True)
     order = order[depth[order] > NEAR]
+    # A splat so large that its numbers overflow is left out.
+    reach = splats.scales.detach().amax(1) * camera.intrinsics[0].detach().diagonal()[:2].max()
+    order = order[(reach / (1 if camera.orthographic else depth.detach()))[order] < LARGEST]
     means, scales = splats.means[order], splats.scales[order]
     axes_world = matrices_from_quats(splats.quats[order])
 
