@@ -6,7 +6,7 @@ people before hard backgrounds the two take the engine's mask from IoU 0.960 to 
 from 0.84 to 0.94.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -51,6 +51,7 @@ STRONGEST_COLOR = 4.0
 """What colour can say at most, as a log ratio: it cannot overrule a sure engine."""
 
 
+@runtime_checkable
 class DrawInside(Protocol):
     """Draws what must be the person into a mask of some size."""
 

@@ -12,11 +12,9 @@ SHAKY = 0.03
 LIMBS = tuple(
     (BODY_POINTS.index(f"{side}_{a}"), BODY_POINTS.index(f"{side}_{b}"))
     for side in ("left", "right")
-    for a, b in (
-        ("shoulder", "elbow"), ("elbow", "wrist"), ("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle"),
-    )
-)  # fmt: skip
-"""Bones that lie well inside the body's outline."""
+    for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+)
+"""Bones that lie well inside the body's outline; the sides of the torso do not."""
 
 FINGERS = tuple((0 if joint % 4 == 1 else joint - 1, joint) for joint in range(1, 21))
 """Bones of a hand."""
