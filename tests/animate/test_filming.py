@@ -1,7 +1,7 @@
 import pytest
 import torch
-
 from tests import fakes
+
 from vivant.animate import Shot, builtin_motion, draw, picture, play, showreel, turntable
 from vivant.core.errors import BadInputError
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tests import fakes
+
 from vivant.animate import builtin_motion, pose_avatar
 from vivant.body import forward_kinematics, pose_verts, rest_pose
 from vivant.core.errors import BadInputError
@@ -26,7 +26,9 @@ def test_turning_the_root_turns_everything_rigidly() -> None:
     pose.local_quats[0] = turn
     posed = pose_avatar(avatar, Pose(pose.local_quats, torch.tensor([0.1, 0.2, 0.3])))
     about = avatar.rig.joints_world[0]
-    expected = (avatar.splats.means - about) @ matrices_from_quats(turn).T + about + torch.tensor([0.1, 0.2, 0.3])
+    expected = (
+        (avatar.splats.means - about) @ matrices_from_quats(turn).T + about + torch.tensor([0.1, 0.2, 0.3])
+    )
     torch.testing.assert_close(posed.means, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(
         matrices_from_quats(posed.quats),

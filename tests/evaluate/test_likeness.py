@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tests import fakes
+
 from vivant.core.errors import BadInputError
 from vivant.evaluate import compare_with_photo, judge
 from vivant.records import Rendering, Score

@@ -2,8 +2,8 @@ import re
 from dataclasses import replace
 
 import torch
-
 from tests import fakes
+
 from vivant.evaluate import body_overlay, cutout, keypoint_svg, trust_colored
 from vivant.evaluate.overlays import GUESSED, SEEN
 from vivant.records import Hand

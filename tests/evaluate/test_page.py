@@ -13,7 +13,9 @@ PICTURE = b"\xff\xd8picture"
 @pytest.fixture
 def page() -> str:
     panel = Panel("a <caption>", PICTURE, "jpeg", (30, 40), '<circle cx="1" cy="2" r="3"/>')
-    scores = Scores((Score("silhouette overlap", 0.97, "", "how"),), (Score("splats", 60000.0, "", "count"),), ())
+    scores = Scores(
+        (Score("silhouette overlap", 0.97, "", "how"),), (Score("splats", 60000.0, "", "count"),), ()
+    )
     return write_page(
         Report(
             title='me & <script>alert("x")</script>',

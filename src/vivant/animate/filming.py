@@ -68,7 +68,7 @@ def draw(avatar: Avatar, shot: Shot | None = None, pose: Pose | None = None) -> 
         BadInputError: If the pose is of another rig.
     """
     shot = shot or Shot()
-    splats = pose_avatar(avatar, pose or _first(standing(avatar.rig)))
+    splats = pose_avatar(avatar, pose or standing(avatar.rig))
     return rasterize(splats, aim(avatar, [splats], shot))
 
 
@@ -81,7 +81,7 @@ def picture(
         BadInputError: If the pose is of another rig.
     """
     shot = shot or Shot()
-    splats = pose_avatar(avatar, pose or _first(standing(avatar.rig)))
+    splats = pose_avatar(avatar, pose or standing(avatar.rig))
     cameras = aim(avatar, [splats], shot)
     return _composed(splats, cameras, _studio(shot))
 
@@ -108,7 +108,7 @@ def turntable(
         BadInputError: If the pose is of another rig.
     """
     shot = shot or Shot()
-    splats = pose_avatar(avatar, pose or _first(standing(avatar.rig)))
+    splats = pose_avatar(avatar, pose or standing(avatar.rig))
     cameras = aim(avatar, [splats], shot, [-360 * step / count for step in range(count)])
     studio = _studio(shot)
     for step in range(count):
@@ -215,7 +215,3 @@ def _eased(x: float) -> float:
 
 def _moment(motion: Motion, frame: int) -> Pose:
     return Pose(motion.pose.local_quats[frame], motion.pose.root[frame])
-
-
-def _first(motion: Motion) -> Pose:
-    return _moment(motion, 0)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vivant.animate.puppet import Act, Arm, Foot, Side, pose_from_act, skeleton_of
 from vivant.core.errors import BadInputError
-from vivant.records import Motion, Rig
+from vivant.records import Motion, Pose, Rig
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,14 @@ def builtin_motion(name: str, rig: Rig, seconds: float | None = None, fps: float
     return Motion(name, pose_from_act(rig, make(_measure(rig), phase, seconds)), fps, loops)
 
 
-def standing(rig: Rig) -> Motion:
-    """Stand relaxed: one frame."""
-    return Motion("standing", pose_from_act(rig, _stand(_measure(rig), 1)), 30.0, loops=True)
+def standing(rig: Rig) -> Pose:
+    """Stand at ease: one moment.
+
+    Raises:
+        BadInputError: If the rig's joints are unknown.
+    """
+    pose = pose_from_act(rig, _stand(_measure(rig), 1))
+    return Pose(pose.local_quats[0], pose.root[0])
 
 
 def _measure(rig: Rig) -> Frame:

@@ -5,28 +5,29 @@ import importlib
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import vivant
 from vivant.cli.commands import COMMANDS, RECIPES, Command
-from vivant.core.errors import BadInputError, CancelledError, VivantError
+from vivant.core.errors import BadInputError, CancelledError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and give its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # torch's threads would spin beside the rasteriser's and slow it down; read once, when torch loads.
-    os.environ.setdefault("GOMP_SPINCOUNT", "100")
+    # torch's waiting threads would slow down the rasteriser's. It reads this once, when it is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
         if not arguments or arguments[0] in ("-h", "--help", "help"):
             return _show_help()
         if arguments[0] in ("-V", "--version", "version"):
             return _show_version()
-        command = _find(arguments[0])
-        signal.signal(signal.SIGTERM, _stop)
-        module = importlib.import_module(command.module)
-        return module.run(arguments[1:]) if command in COMMANDS else module.run(command.name, arguments[1:])
+        with _stoppable():
+            return _carry_out(_find(arguments[0]), arguments[1:])
     except SystemExit as leaving:
         # The parser of options leaves this way after its own message or help.
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -35,14 +36,30 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _tell(
-            CancelledError("Stopped. What was finished is kept: the same command goes on from there."),
-            arguments,
-        )
-    except VivantError as error:
+        stopped = "Stopped. What was finished is kept: the same command goes on from there."
+        return _tell(CancelledError(stopped), arguments)
+    except Exception as error:  # noqa: BLE001, the last line of defence: ours are told, others are told as bugs.
         return _tell(error, arguments)
-    except Exception as error:  # noqa: BLE001, the last line of defence: told as a bug, never swallowed.
-        return _tell(error, arguments)
+
+
+def _carry_out(command: Command, arguments: list[str]) -> int:
+    module = importlib.import_module(command.module)
+    if command in RECIPES:
+        return module.run(command.name, arguments)
+    return module.run(arguments)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let a polite `kill` end the work as Ctrl-C does: nothing half-written, what is finished is kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _find(name: str) -> Command:

@@ -1,5 +1,6 @@
 """Typed options from dataclasses. The only file that imports tyro."""
 
+from dataclasses import make_dataclass
 from typing import Annotated, TypeVar
 
 import tyro
@@ -25,17 +26,16 @@ def parse_with_config(
     kind: type[T], config: type[C], command: str, description: str, arguments: list[str]
 ) -> tuple[T, C]:
     """Read a command's own options and a recipe's config, whose options have dotted names."""
-
-    def both(options: T, settings: C) -> tuple[T, C]:
-        return options, settings
-
-    # tyro reads annotations, and cannot know what this call's types are.
-    both.__annotations__ = {
-        "options": Annotated[kind, tyro.conf.arg(name="")],
-        "settings": Annotated[config, tyro.conf.arg(name="")],
-        "return": tuple,
-    }
-    return tyro.cli(both, prog=f"vivant {command}", description=description, args=arguments, config=_MANNERS)
+    both = make_dataclass(
+        "Both",
+        [
+            ("options", Annotated[kind, tyro.conf.arg(name="")]),
+            ("settings", Annotated[config, tyro.conf.arg(name="")]),
+        ],
+        frozen=True,
+    )
+    parsed = tyro.cli(both, prog=f"vivant {command}", description=description, args=arguments, config=_MANNERS)
+    return parsed.options, parsed.settings
 
 
 _MANNERS = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from vivant.cli import terminal
 from vivant.cli.create import JobOptions, carry_out
 from vivant.cli.options import parse_with_config
 

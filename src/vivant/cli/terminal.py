@@ -73,7 +73,7 @@ def show_error(error: Exception, *, as_json: bool, debug: bool) -> int:
         print(json.dumps(told), flush=True)
     console = _stderr()
     if debug:
-        console.print("".join(traceback.format_exception(error)), markup=False, highlight=False)
+        console.print("".join(traceback.format_exception(error)), markup=False, highlight=False, soft_wrap=True)
     if ours:
         console.print(f"[bold red]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
     else:
@@ -82,6 +82,7 @@ def show_error(error: Exception, *, as_json: bool, debug: bool) -> int:
             f"Please report it at {REPORT_BUGS} with the output of `vivant doctor` and of the same command\n"
             "with --debug.",
             highlight=False,
+            soft_wrap=True,
         )
     return code
 

@@ -4,13 +4,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.animate import Shot, picture
+from vivant.animate import Shot, picture, standing
 from vivant.core.images import encode_image
 from vivant.evaluate import Panel, Section, body_overlay, cutout, keypoint_svg, trust_colored
 from vivant.records import Avatar, Body, Person, Photo, Rendering
 
 TALL = 720
 """Pixels: height of the pictures, enough for a desktop's column and for a phone's full width."""
+
+FACE = 560
+"""Pixels: size of the close-ups."""
 
 SIDES = ((0.0, "front"), (90.0, "left side"), (180.0, "back"), (270.0, "right side"))
 
@@ -27,18 +30,19 @@ def report_sections(
     sections = [Section("The avatar", "", (_jpeg(_reduced(photo.image), "the photo"), preview))]
     if person is not None and rendering is not None:
         sections.append(_photo_section(person, body, rendering))
+    pose = standing(avatar.rig)
     shots = [Shot(TALL * 9 // 16, TALL, azimuth=azimuth, elevation=4.0) for azimuth, _ in SIDES]
     sides = tuple(
-        _jpeg(picture(avatar, shot)[..., :3], name) for shot, (_, name) in zip(shots, SIDES, strict=True)
+        _jpeg(picture(avatar, shot, pose)[..., :3], name) for shot, (_, name) in zip(shots, SIDES, strict=True)
     )
     sections.append(Section("From all sides", "In a relaxed stand.", sides))
     faces = tuple(
-        _jpeg(picture(avatar, Shot(560, 560, azimuth=a, elevation=0.0, closeup="face"))[..., :3], name)
+        _jpeg(picture(avatar, Shot(FACE, FACE, azimuth=a, elevation=0.0, closeup="face"), pose)[..., :3], name)
         for a, name in ((0.0, "face"), (40.0, "from the left"), (-40.0, "from the right"))
     )
     sections.append(Section("Close", "", faces))
     colored = trust_colored(avatar)
-    trust = tuple(_jpeg(picture(colored, shots[i])[..., :3], SIDES[i][1]) for i in (0, 1, 2))
+    trust = tuple(_jpeg(picture(colored, shots[i], pose)[..., :3], SIDES[i][1]) for i in (0, 1, 2))
     words = "Turquoise is what the photo shows, orange is guessed."
     return (*sections, Section("What is seen, what is guessed", words, trust))
 

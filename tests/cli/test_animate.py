@@ -1,0 +1,105 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests import fakes
+
+from vivant.records import save_avatar
+
+Vivant = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def avatar(tmp_path: Path) -> Path:
+    save_avatar(fakes.avatar(), tmp_path / "me.avatar")
+    return tmp_path / "me.avatar"
+
+
+def test_animate_makes_a_film(vivant: Vivant, avatar: Path) -> None:
+    film = avatar.parent / "walk.mp4"
+    code, out, err = vivant("animate", avatar, "--motion", "walk", "-o", film, "--size", 64, 96, "--fps", 2)
+    assert code == 0
+    assert str(film) in out
+    assert film.read_bytes()[4:8] == b"ftyp"
+
+
+def test_animate_names_the_film_after_avatar_and_motion(vivant: Vivant, avatar: Path) -> None:
+    vivant("animate", avatar, "--motion", "idle", "--seconds", "1", "--fps", "2", "--size", "64", "64")
+    assert (avatar.parent / "me.idle.mp4").is_file()
+
+
+def test_animate_makes_a_folder_of_transparent_pictures(vivant: Vivant, avatar: Path) -> None:
+    code, out, _ = vivant(
+        "animate", avatar, "-o", avatar.parent / "wave.png", "--background", "transparent", "--fps", "1",
+        "--size", "48", "64",
+    )  # fmt: skip
+    assert code == 0
+    pictures = sorted((avatar.parent / "wave").iterdir())
+    assert len(pictures) == 4
+    with Image.open(pictures[0]) as image:
+        assert image.size == (48, 64) and image.getpixel((0, 0))[3] == 0
+    assert "4 files" in out
+
+
+def test_animate_tells_progress_as_json(vivant: Vivant, avatar: Path) -> None:
+    _, out, _ = vivant(
+        "animate", avatar, "-o", avatar.parent / "a.webp", "--fps", "1", "--size", "48", "64", "--json"
+    )
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["fraction"] for event in events if event["event"] == "Advanced"] == [0.25, 0.5, 0.75, 1.0]
+    assert events[-1]["event"] == "Made"
+
+
+def test_render_makes_a_transparent_picture_named_after_its_side(vivant: Vivant, avatar: Path) -> None:
+    code, out, _ = vivant("render", avatar, "--azimuth", "90", "--size", "48", "64")
+    assert code == 0
+    with Image.open(avatar.parent / "me.90.png") as image:
+        assert image.mode == "RGBA" and image.size == (48, 64)
+        assert image.getpixel((0, 0))[3] == 0 and image.getpixel((24, 32))[3] > 200
+
+
+@pytest.mark.parametrize("pose", ["relaxed", "photo", "rest"])
+def test_render_knows_three_poses(pose: str, vivant: Vivant, avatar: Path) -> None:
+    code, _, _ = vivant("render", avatar, "--pose", pose, "-o", avatar.parent / "a.png", "--size", "96", "96")
+    assert code == 0
+    with Image.open(avatar.parent / "a.png") as image:
+        left, _, right, _ = image.getchannel("A").getbbox()
+    # Arms hang in the relaxed pose; the other two are the A-pose here.
+    assert (right - left < 45) is (pose == "relaxed")
+
+
+def test_render_jpg_has_a_white_background(vivant: Vivant, avatar: Path) -> None:
+    vivant("render", avatar, "-o", avatar.parent / "a.jpg", "--size", "48", "64")
+    with Image.open(avatar.parent / "a.jpg") as image:
+        assert min(image.getpixel((0, 0))) > 250
+
+
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (("animate", "ghost.avatar"), 2, "does not exist"),
+        (("animate", "{avatar}", "-o", "a.avi"), 2, ".avi"),
+        (("animate", "{avatar}", "--motion", "fly"), 2, "fly"),
+        (("animate", "{avatar}", "--size", "3", "3"), 2, "16 to 8192"),
+        (("animate", "{avatar}", "--seconds", "0"), 2, "frames"),
+        (("render", "{avatar}", "-o", "a.bmp"), 2, ".bmp"),
+        (("render", "{avatar}", "--elevation", "90"), 2, "elevation"),
+        (("render", "{broken}", "-o", "a.png"), 2, "damaged"),
+        (("animate", "{photo}", "-o", "a.mp4"), 2, "damaged"),
+        (("render", "{avatar}", "-o", "{avatar}/a.png"), 5, "is a file, not a folder"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    arguments: tuple[str, ...], code: int, said: str, vivant: Vivant, avatar: Path, photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(avatar.parent)
+    (avatar.parent / "broken.avatar").write_bytes(avatar.read_bytes()[:5000])
+    before = sorted(path.name for path in avatar.parent.iterdir())
+    filled = [a.format(avatar=avatar, broken=avatar.parent / "broken.avatar", photo=photo) for a in arguments]
+    got, _, err = vivant(*filled)
+    assert (got, said in err) == (code, True), err
+    assert "Traceback" not in err and "bug" not in err
+    assert sorted(path.name for path in avatar.parent.iterdir()) == before
