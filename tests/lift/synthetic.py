@@ -1,6 +1,6 @@
 """A dressed person made from the body itself, with a photo of it, so that the truth is known from all sides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -150,3 +150,14 @@ def _person(image: Tensor, foreground: Tensor, alpha: Tensor, camera: Cameras, r
                        "left_foot", "right_foot"),
         notes=(),
     )  # fmt: skip
+
+
+def cropped(truth: Truth, part: float) -> tuple[Person, Body]:
+    """The same photo without its lower end."""
+    person, body = truth.person, truth.body
+    height = round(part * person.image.shape[0])
+    camera = Cameras(body.camera.cam_from_world, body.camera.intrinsics, body.camera.width, height)
+    cut = replace(
+        person, image=person.image[:height], foreground=person.foreground[:height], alpha=person.alpha[:height]
+    )
+    return cut, replace(body, camera=camera)

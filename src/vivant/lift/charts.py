@@ -17,6 +17,12 @@ CELL = 0.01
 
 FAMILIES = 8
 
+APART = 0.06
+"""Families lie at least this far apart: light and shade of one cloth stay together and mix smoothly."""
+
+WIDER = (1.5, 3.0)
+"""Families compete over a wider stretch than their colours are mixed over: a print loses, a sunlit side stays."""
+
 CONTEST = 8.0
 """How hard families compete: 1 mixes by what was seen, more lets the strongest win."""
 
@@ -66,6 +72,7 @@ def draw_chart(
         (across - origin[1]) / CELL
     ).astype(int)
     family = color_families(color, weight)
+    wide = (WIDER[0] * blur[0], WIDER[1] * blur[1])
     amounts, colors = [], []
     for number in range(int(family.max()) + 1):
         mine = family == number
@@ -74,7 +81,7 @@ def draw_chart(
             for value in (1.0, *color[mine].T)
         ]
         amount, *rgb = (_blur_far(plane, blur) for plane in planes)
-        amounts.append(amount)
+        amounts.append(_blur_far(planes[0], wide))
         colors.append(np.stack(rgb, -1) / np.maximum(amount[..., None], 1e-30))
     amount = np.stack(amounts)
     share = (amount / np.maximum(amount.sum(0), 1e-30)) ** CONTEST
@@ -82,16 +89,16 @@ def draw_chart(
 
 
 def color_families(color: Float[ndarray, "seen 3"], weight: Float[ndarray, " seen"]) -> ndarray:
-    """Sort colours into a few families: k-means with starts far apart; brightness counts half."""
-    features = oklab_from_srgb(color) * [0.5, 1.0, 1.0]
+    """Sort colours into a few families: k-means with starts far apart; brightness counts less than hue."""
+    features = oklab_from_srgb(color) * [0.4, 1.0, 1.0]
     some = slice(None, None, max(1, len(features) // 3000))
     sample, counts = features[some], weight[some]
     centers = [np.average(sample, axis=0, weights=counts)]
     for _ in range(FAMILIES - 1):
         away = np.min([((sample - center) ** 2).sum(1) for center in centers], axis=0)
-        if away.max() < 0.02**2:
+        if away.max() < APART**2:
             break
-        centers.append(sample[np.argmax(np.minimum(away, 0.1**2) * counts)])
+        centers.append(sample[np.argmax(np.minimum(away, 0.12**2) * counts)])
     for _ in range(8):
         family = _nearest_center(sample, centers)
         used = [number for number in range(len(centers)) if (family == number).any()]

@@ -7,10 +7,13 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from vivant.lift.evidence import Evidence
-from vivant.lift.guess import Places, guess_colors
+from vivant.lift.guess import Places, guess_colors, guess_relief
 from vivant.lift.scatter import Points
 from vivant.lift.sight import Sight
 from vivant.lift.surface import Skin, laplacian, vertex_areas
+
+RELIEF = 0.8
+"""How much of the seen side's folds the unseen side takes."""
 
 SPREAD = 0.05
 """Metres over which the step from seen to guessed fades."""
@@ -21,6 +24,7 @@ def complete(
 ) -> Float[ndarray, "points 3"]:
     """A colour for every point: the photo's where it is trusted, else a guess joined on without a border."""
     guess = guess_colors(places, sight, evidence)
+    guess = guess + RELIEF * guess_relief(places, sight)[:, None]
     step = _spread_step(points, sight.color - guess, sight.trust, skin)
     trust = sight.trust[:, None]
     return np.clip(trust * sight.color + (1 - trust) * (guess + step), 0, 1)

@@ -35,6 +35,9 @@ BENDING = 0.025
 FIRM = 0.1
 """How much a point of the outline weighs, beside the bending of a strip of skin as wide as this in metres."""
 
+INSET = 0.7
+"""Pixels that the skin stays within the mask: splats at a rim spread about so far beyond it."""
+
 ROUNDS = 3
 
 
@@ -86,7 +89,7 @@ def drape(
         keep = areas * (0.003 + 3.0 * pinned)
         matrix = matrix + sparse.diags(keep)
         if turn > 0:
-            rounding, firmness = _rounding(outline, now, skin, regions)
+            rounding, firmness = _rounding(outline, goal, now, skin, regions)
             firmness = firmness * areas * (1 - pinned)
             matrix = matrix + sparse.diags(firmness)
             target = target + firmness[:, None] * rounding
@@ -152,7 +155,8 @@ def _walk(
     before = np.maximum(first - 1, 0)
     low, high = values[rows, before] - 0.5, values[rows, first] - 0.5
     part_step = np.where(first > 0, low / np.where(np.abs(low - high) < 1e-6, 1.0, low - high), 0.0)
-    return sign * (steps[before] + 0.5 * np.clip(part_step, 0, 1)) * metres_per_px, found
+    distance = sign * (steps[before] + 0.5 * np.clip(part_step, 0, 1))
+    return (distance - INSET) * metres_per_px, found
 
 
 def _goals(
@@ -171,13 +175,16 @@ def _goals(
     return goal, firm * FIRM * length, lines
 
 
-def _rounding(outline: Outline, now: ndarray, skin: Skin, regions: Regions) -> tuple[ndarray, ndarray]:
+def _rounding(
+    outline: Outline, goal: ndarray, now: ndarray, skin: Skin, regions: Regions
+) -> tuple[ndarray, ndarray]:
     """Shifts along the normals that give front and back some of the thickness seen at the outline.
 
     Left and right are averaged at each height of a part, so that a limb that merely lies beside its place in the
     mask is moved and not thickened.
     """
-    goal, firmness = np.zeros_like(now), np.zeros(len(now))
+    total = (goal[:, :2] * outline.normal).sum(1)
+    rounding, firmness = np.zeros_like(now), np.zeros(len(now))
     normals = posed_normals(skin, now)
     towards = np.abs(facing(now, normals))
     ends = outline.ends[:, 0]
@@ -193,18 +200,19 @@ def _rounding(outline: Outline, now: ndarray, skin: Skin, regions: Regions) -> t
         both = []
         for chosen in (lefts, ~lefts):
             at = bins[ends[seen][chosen]] - low
-            total = np.bincount(at, outline.shift[seen][chosen], len(thickness))
+            sums = np.bincount(at, total[seen][chosen], len(thickness))
             count = np.bincount(at, None, len(thickness)).astype(float)
-            both.append((ndimage.gaussian_filter1d(total, 1.5), ndimage.gaussian_filter1d(count, 1.5)))
+            both.append((ndimage.gaussian_filter1d(sums, 1.5), ndimage.gaussian_filter1d(count, 1.5)))
         means = [total / np.maximum(count, 1e-3) for total, count in both]
         weight = np.minimum(both[0][1], both[1][1])
         thickness = np.clip((means[0] + means[1]) / 2, 0, None)
         known = np.clip(weight / 0.3, 0, 1)
         at = bins[mine] - low
-        goal[mine] = normals[mine] * (amount * thickness[at])[:, None]
-        firmness[mine] = 0.3 * known[at] * towards[mine] ** 2
-    scalp = regions.scalp * (regions.part == HEAD)
-    return goal, firmness * np.where(regions.part == HEAD, scalp, 1.0)
+        rounding[mine] = normals[mine] * (amount * thickness[at])[:, None]
+        # Hair is as thick on the crown, which the camera sees edge on, as around it.
+        straight = 1.0 if part == HEAD else towards[mine] ** 2
+        firmness[mine] = 0.3 * known[at] * straight
+    return rounding, firmness * np.where(regions.part == HEAD, regions.scalp, 1.0)
 
 
 def _stiffness(skin: Skin) -> sparse.csr_matrix:

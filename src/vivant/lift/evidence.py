@@ -66,7 +66,11 @@ def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> 
         hair = np.median(sight.color[crown], 0)
         # A bald crown is as bright as the face or brighter.
         apart = (oklab_from_srgb(hair[None]) - oklab_from_srgb(skin[None]))[0]
-        hair = hair if np.linalg.norm(apart * [0.7, 1, 1]) > BALD and apart[0] < 0.1 or np.linalg.norm(apart[1:]) > BALD else None
+        hair = (
+            hair
+            if np.linalg.norm(apart * [0.7, 1, 1]) > BALD and apart[0] < 0.1 or np.linalg.norm(apart[1:]) > BALD
+            else None
+        )
     shod = tuple(_covered(seen & (regions.part == foot), fleshy) for foot in (LEFT_FOOT, RIGHT_FOOT))
     hands = [seen & (regions.part == hand) for hand in (LEFT_HAND, RIGHT_HAND)]
     told = [fleshy[hand].mean() for hand in hands if hand.sum() >= 10]
@@ -75,8 +79,8 @@ def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> 
         skin=skin,
         hair=hair,
         shod=(shod[0], shod[1]),
-        gloved=len(told) > 0 and max(told) < 0.25,
-        dressed=trunk.sum() < 10 or float(fleshy[trunk].mean()) < 0.6,
+        gloved=len(told) > 0 and bool(max(told) < 0.25),
+        dressed=int(trunk.sum()) < 10 or float(fleshy[trunk].mean()) < 0.6,
     )
 
 
@@ -88,4 +92,4 @@ def like(color: Float[ndarray, "points 3"], other: Float[ndarray, "3"], reach: f
 
 def _covered(seen: ndarray, fleshy: ndarray) -> bool:
     """A foot of which nothing is seen wears a shoe."""
-    return seen.sum() < 10 or float(fleshy[seen].mean()) < 0.5
+    return int(seen.sum()) < 10 or float(fleshy[seen].mean()) < 0.5

@@ -15,6 +15,7 @@ from vivant.lift.dress import dress
 from vivant.lift.evidence import Evidence, gather, like
 from vivant.lift.gaussians import COVER, bind, discs, spacing_of
 from vivant.lift.guess import places_of
+from vivant.lift.notes import tell_guesses
 from vivant.lift.posed import Lens, carry, draw_depths, photo_lens, posed_normals
 from vivant.lift.regions import LEFT_HAND, Regions, find_regions
 from vivant.lift.scatter import scatter
@@ -33,6 +34,10 @@ class Cloud:
     splats: Splats
     binding: Binding
     trust: Float[ndarray, " splats"]
+    anchor: Float[ndarray, " splats"]
+    """How firmly each keeps its colour when the photo is matched."""
+
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,18 +73,16 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     context.advance(0.3)
 
     random = np.random.default_rng(context.seed)
-    hairlike = (
-        np.zeros_like(picture.alpha)
-        if evidence.hair is None
-        else like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(picture.alpha.shape)
-    )
+    hairlike = np.zeros(picture.alpha.shape, bool)
+    if evidence.hair is not None:
+        hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
     shell = build_shell(skin, regions, lens, draped, picture, hairlike, config.splats // 5, random)
     cloth = _skin_cloud(skin, regions, lens, body, draped, rest, shell, picture, evidence, config, random)
     clouds = [cloth] if shell is None else [cloth, _shell_cloud(shell, skin, lens, body, rest, picture)]
     context.advance(0.8)
 
     splats, binding, trust = _joined(clouds)
-    anchor = 0.03 + 30.0 * (1 - trust) ** 3
+    anchor = np.concatenate([cloud.anchor for cloud in clouds])
     sharp = sharpen(
         _posed(splats, binding, body), lens, picture.color, ramp(picture.alpha, 0.6, 0.98), anchor, 0.3
     )
@@ -91,7 +94,7 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
         shape=body.shape,
         photo_pose=body.pose,
         photo_camera=body.camera,
-        origin=_origin(person, body),
+        origin=_origin(person, body, cloth.notes),
     )
 
 
@@ -125,19 +128,22 @@ def _skin_cloud(
     hands = np.clip(3 * points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2], 0, 1)
     place = points.take(skin.faces, draped)
     sight = look(place, _unit(points.take(skin.faces, normals)), hands, blocked, picture, lens)
+    anchor = 0.03 + 3 * (1 - sight.trust) ** 2
     if not evidence.gloved:
         # A hand in a pocket or behind something is no hand of cloth.
-        foreign = hands.max(1) * ~like(sight.color, evidence.skin, 0.1)
+        foreign = hands.max(1) * ~like(sight.color, evidence.skin, 0.085)
         sight = replace(sight, trust=sight.trust * (1 - foreign))
-    places = places_of(points, skin, regions, normals_of(skin.verts, skin.faces))
-    colors = complete(points, places, sight, skin, evidence)
+        anchor = anchor + 30 * foreign
     means = points.take(skin.faces, rest)
     rest_normals = _unit(points.take(skin.faces, normals_of(rest, skin.faces)))
-    widths = COVER * spacing_of(means, rest_normals)
+    spacing = spacing_of(means, rest_normals)
+    places = places_of(points, skin, regions, spacing)
+    colors = complete(points, places, sight, skin, evidence)
+    notes = tell_guesses(places.part, places.face, sight.trust, evidence)
     barycentric = np.einsum("pk,pkc->pc", points.barycentric, skin.corner_barycentric[points.face])
     weights = points.take(skin.faces, skin.weights)
     binding = bind(means, skin.rig_face[points.face], barycentric, weights, body.rig)
-    return Cloud(discs(means, rest_normals, widths, colors), binding, sight.trust)
+    return Cloud(discs(means, rest_normals, COVER * spacing, colors), binding, sight.trust, anchor, notes)
 
 
 def _shell_cloud(shell: Shell, skin: Skin, lens: Lens, body: Body, rest: ndarray, picture: Picture) -> Cloud:
@@ -152,7 +158,9 @@ def _shell_cloud(shell: Shell, skin: Skin, lens: Lens, body: Body, rest: ndarray
     colors = trust[:, None] * lookup(picture.smooth, pixels) + (1 - trust[:, None]) * plain
     face, barycentric = _corners(shell.vertex, skin)
     binding = bind(means, face, barycentric, shell.weights, body.rig)
-    return Cloud(discs(means, normals, COVER * shell.spacing, colors), binding, trust)
+    return Cloud(
+        discs(means, normals, COVER * shell.spacing, colors), binding, trust, 0.03 + 3 * (1 - trust) ** 2
+    )
 
 
 def _corners(vertex: ndarray, skin: Skin) -> tuple[ndarray, ndarray]:
@@ -194,8 +202,8 @@ def _unit(vectors: ndarray) -> ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def _origin(person: Person, body: Body) -> Origin:
+def _origin(person: Person, body: Body, notes: tuple[str, ...]) -> Origin:
     return Origin(
         recipe="", photo="", config="", engines=("lift: surface projection, embedded",), versions=(),
-        notes=(*person.notes, *body.notes),
+        notes=tuple(dict.fromkeys((*person.notes, *body.notes, *notes))),
     )  # fmt: skip

@@ -29,7 +29,7 @@ from vivant.lift.regions import (
 )
 from vivant.lift.scatter import Points
 from vivant.lift.sight import Sight, ramp
-from vivant.lift.surface import Skin
+from vivant.lift.surface import Skin, normals_of
 
 SEEN = 0.35
 """Trust from which a place is an example for others."""
@@ -48,7 +48,7 @@ GROUPS = (
 )
 """Parts that are examples for each other, and how far along and across, in metres, an example reaches."""
 
-HEAD_REACH = (0.006, 0.05)
+HEAD_REACH = (0.012, 0.05)
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,9 @@ class Places:
 
     rest: Float[ndarray, "points 3"]
     """On the bare skin at rest."""
+
+    area: Float[ndarray, " points"]
+    """Square metres each stands for: where splats are dense each counts less."""
 
     side: Float[ndarray, " points"]
     """1 where the skin at rest faces left or right, 0 where it faces front or back."""
@@ -68,7 +71,7 @@ class Places:
     scalp: Float[ndarray, " points"]
 
 
-def places_of(points: Points, skin: Skin, regions: Regions, normals: Float[ndarray, "verts 3"]) -> Places:
+def places_of(points: Points, skin: Skin, regions: Regions, spacing: Float[ndarray, " points"]) -> Places:
     """Spread the regions over the points."""
     nearest = skin.faces[points.face, points.barycentric.argmax(1)]
     corners = skin.faces[points.face]
@@ -77,7 +80,8 @@ def places_of(points: Points, skin: Skin, regions: Regions, normals: Float[ndarr
     same = same / same.sum(1, keepdims=True)
     return Places(
         rest=points.take(skin.faces, skin.verts),
-        side=1 - np.abs(points.take(skin.faces, normals)[:, 2]),
+        area=spacing**2,
+        side=1 - np.abs(points.take(skin.faces, normals_of(skin.verts, skin.faces))[:, 2]),
         part=regions.part[nearest],
         along=(same * regions.along[corners]).sum(1),
         across=(same * regions.across[corners]).sum(1),
@@ -109,7 +113,7 @@ def _part_chart(
     """What was seen of a group of parts, and, counting less, of its twin on the other side."""
     own = np.isin(places.part, parts) & seen
     twin = np.isin(places.part, _twins(parts)) & seen
-    weight = sight.trust * (0.3 + places.side)
+    weight = places.area * sight.trust * (0.3 + places.side)
     return draw_chart(
         np.concatenate([places.along[own], places.along[twin]]),
         np.concatenate([places.across[own], -places.across[twin]]),
@@ -145,7 +149,7 @@ def _guess_head(guess: ndarray, places: Places, sight: Sight, seen: ndarray, evi
         if shown.sum() < 10:
             guess[mine] = evidence.skin if evidence.hair is None or mine is not kinds[1][0] else evidence.hair
             continue
-        weight = sight.trust[shown] * (0.15 + places.side[shown])
+        weight = places.area[shown] * sight.trust[shown] * (0.3 + places.side[shown])
         chart = draw_chart(height[shown], aside[shown], sight.color[shown], weight, HEAD_REACH)
         guess[mine] = chart.colors_at(height[mine], aside[mine])
 
@@ -175,6 +179,23 @@ def _mirrored(guess: ndarray, places: Places, sight: Sight, seen: ndarray) -> nd
     result = guess.copy()
     result[wanted] = (1 - share) * guess[wanted] + share * color
     return result
+
+
+def guess_relief(places: Places, sight: Sight) -> Float[ndarray, " points"]:
+    """Folds and strands for what is unseen: those of the place in front of it."""
+    relief = np.zeros(len(places.part))
+    good = sight.trust > 0.8
+    for parts in (*(group for group, _ in GROUPS[:3]), (HEAD,)):
+        mine = np.isin(places.part, parts) & (places.face < 0.5)
+        source, wanted = np.flatnonzero(mine & good), np.flatnonzero(mine & (sight.trust < 0.999))
+        if len(source) and len(wanted):
+            flat = np.stack([places.along, places.across], 1)
+            distance, index = cKDTree(flat[source]).query(flat[wanted])
+            # Lapels and seams of the front are held down to what folds of this cloth commonly are.
+            common = np.median(np.abs(sight.relief[source])) + 1e-4
+            folds = sight.relief[source[index]]
+            relief[wanted] = folds / (1 + np.abs(folds) / (1.5 * common)) * np.exp(-((distance / 0.02) ** 2))
+    return relief
 
 
 def _twins(parts: tuple[int, ...]) -> list[int]:

@@ -82,7 +82,7 @@ def build_shell(
     lens: Lens,
     draped: Float[ndarray, "verts 3"],
     picture: Picture,
-    hairlike: Float[ndarray, "height width"],
+    hairlike: Bool[ndarray, "height width"],
     budget: int,
     random: np.random.Generator,
 ) -> Shell | None:
@@ -94,7 +94,7 @@ def build_shell(
         lens: The photo's camera.
         draped: The skin's vertices in the camera's axes.
         picture: The photo.
-        hairlike: 1 where the photo has the hair's colour.
+        hairlike: Where the photo has the hair's colour.
         budget: Splats at most.
         random: Dice.
     """

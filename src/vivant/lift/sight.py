@@ -19,6 +19,9 @@ class Sight:
     """Colour and trust of each place."""
 
     color: Float[ndarray, "points 3"]
+    relief: Float[ndarray, " points"]
+    """How much brighter the place is than its surroundings: folds, strands."""
+
     trust: Float[ndarray, " points"]
     """1 where the photo surely shows the place, 0 where it does not."""
 
@@ -30,6 +33,9 @@ class Picture:
     color: Float[ndarray, "height width 3"]
     smooth: Float[ndarray, "height width 3"]
     """Blurred by about one pixel, inside the mask only."""
+
+    relief: Float[ndarray, "height width"]
+    """Brightness less that of the surroundings, without strong edges."""
 
     alpha: Float[ndarray, "height width"]
     inside: Float[ndarray, "height width"]
@@ -60,7 +66,9 @@ def prepare_picture(person: Person) -> Picture:
     hands = np.stack(
         [_hand_pixels(hand, alpha.shape, 0.008 * size) for hand in (person.left_hand, person.right_hand)]
     )
-    return Picture(color, smooth, alpha, inside, hands, _detail(color, solid), size)
+    return Picture(
+        color, smooth, _relief(smooth, alpha, size), alpha, inside, hands, _detail(color, solid), size
+    )
 
 
 def look(
@@ -89,15 +97,17 @@ def look(
         & (pixels[:, 1] > 0.5)
         & (pixels[:, 1] < height - 0.5)
     )
-    trust = inside * ramp(facing(points_cam, normals_cam), 0.08, 0.45)
+    trust = inside * ramp(facing(points_cam, normals_cam), 0.12, 0.6)
     trust = (
-        trust * ramp(lookup(picture.alpha, pixels), 0.5, 0.95) * ramp(lookup(picture.inside, pixels), 0.3, 2.2)
+        trust
+        * ramp(lookup(picture.alpha, pixels), 0.5, 0.95)
+        * ramp(lookup(picture.inside, pixels), 0.3, max(2.0, 0.0045 * picture.size))
     )
     trust = trust * _before_others(points_cam[:, 2], pixels, blocked, 0.006 * picture.size)
     for side in (0, 1):
         on_hand = lookup(picture.hands[side].astype(float), pixels)
         trust = trust * (1 - on_hand * (1 - hand_share[:, side]))
-    return Sight(lookup(picture.smooth, pixels), trust)
+    return Sight(lookup(picture.smooth, pixels), lookup(picture.relief, pixels), trust)
 
 
 def lookup(picture: Float[ndarray, "height width *channels"], pixels: Float[ndarray, "points 2"]) -> ndarray:
@@ -168,3 +178,14 @@ def _detail(color: ndarray, solid: ndarray) -> ndarray:
     changes = ndimage.gaussian_filter(np.where(solid, changes, 0.0), 1.5)
     typical = float(changes[solid].mean()) if solid.any() else 1.0
     return np.clip(changes / max(typical, 1e-6), 0.35, 1.6)
+
+
+def _relief(color: ndarray, alpha: ndarray, size: float) -> ndarray:
+    """Light and shade of folds and strands; edges between garments are faded out, they are no folds."""
+    bright = color @ np.array([0.3, 0.6, 0.1])
+    sigma = 0.012 * size
+    around = ndimage.gaussian_filter(bright * alpha, sigma) / np.maximum(
+        ndimage.gaussian_filter(alpha, sigma), 0.05
+    )
+    relief = bright - around
+    return relief * np.exp(-((relief / 0.12) ** 2)) * (alpha > 0.95)
