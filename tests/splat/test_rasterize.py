@@ -18,7 +18,7 @@ PICTURES = ("color", "alpha", "depth", "normal")
 
 
 def count_flips(fast: Rendering, slow: Rendering, atol: float = 5e-5) -> int:
-    """Pixels that differ by more than float32's rounding: the cuts (1/255, 1e-4 of light, a normal's sign) flip some."""
+    """Pixels that differ by more than rounding: the cuts (1/255, 1e-4 of light, a normal's sign) flip some."""
     wrong = torch.zeros_like(slow.alpha, dtype=torch.bool)
     for name in PICTURES:
         difference = (getattr(fast, name) - getattr(slow, name)).abs()
@@ -90,7 +90,7 @@ def test_gradients_of_several_views_add_up() -> None:
 @pytest.mark.parametrize("angle", [0.0, 0.3, math.pi / 4, math.pi / 2])
 @pytest.mark.parametrize("length", [0.05, 1.0, 20.0])
 def test_needles_are_neither_broken_nor_wrong(angle: float, length: float) -> None:
-    """Long thin splats: a recurrence that underflows draws them with plausible gaps; conics cancel in float32."""
+    """A recurrence that underflows draws long thin splats with plausible gaps; conics cancel in float32."""
     turn = torch.tensor([[math.cos(angle / 2), 0, 0, math.sin(angle / 2)]])
     needle = replace(one_splat([0.05, -0.02, 2], [length, 0.002, 0.002], 0.9, [0.9, 0.5, 0.2]), quats=turn)
     cameras = camera(200, 190, focal=200.0)

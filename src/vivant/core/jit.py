@@ -37,14 +37,15 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     # A checker of run-time types wraps functions as modules load; numba compiles what is inside.
     function = inspect.unwrap(function)
     options = {"nogil": True, "error_model": "numpy", "cache": True, **options}
-    before = numba.config.CACHE_DIR
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
     # numba reads this setting when a function is decorated. It is put back at once: other packages' kernels in
     # this process keep their own places. A folder the user chose is respected.
-    numba.config.CACHE_DIR = before or str(kernel_folder(function.__module__))
+    settings.CACHE_DIR = before or str(kernel_folder(function.__module__))
     try:
         return numba.njit(**options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 def part(function: Callable[..., Any]) -> Any:

@@ -1,8 +1,8 @@
 """Threads for compiled kernels: how many, and one pool that carries them.
 
 Kernels release the GIL, so plain Python threads run them side by side. Torch keeps threads of its own, and its
-OpenMP workers spin for a while after each operation: beside busy kernels a 14 ms step was seen to take 430 ms. Where
-both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch is imported, or call
+OpenMP workers spin for a while after each operation: beside busy kernels a 14 ms step was seen to take 430 ms.
+Where both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch is imported, or call
 `torch.set_num_threads(1)`.
 """
 

@@ -1,10 +1,10 @@
 """Homogeneous rasterisation on the CPU (Olano and Greer 1997): no clipping, right at the near plane.
 
-With corners X_i = (x w, y w, w) in homogeneous pixels and M = [X_0 X_1 X_2], the point of the triangle that a pixel
-sees has barycentrics proportional to M^-1 (x, y, 1): three linear functions of the pixel, which also test the edges.
-A fourth linear function says how near the point is: 1 / z, or -z for an orthographic camera.
+With corners X_i = (x w, y w, w) in homogeneous pixels and M = [X_0 X_1 X_2], the point of the triangle that a
+pixel sees has barycentrics proportional to M^-1 (x, y, 1): three linear functions of the pixel, which also test
+the edges. A fourth linear function says how near the point is: 1 / z, or -z for an orthographic camera.
 
-Neighbours evaluate their common edge with the same numbers but for the sign, so there are neither gaps nor doubles.
+Neighbours evaluate their common edge with the same numbers but for the sign, so there are no gaps.
 """
 
 import math

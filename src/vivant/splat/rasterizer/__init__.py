@@ -34,8 +34,8 @@ def rasterize(
 ) -> Rendering:
     """Draw splats for each camera, with gradients to all that is given as tensors.
 
-    Gradients go to means, quaternions, log scales, opacity logits, spherical harmonics, features, background, and the
-    cameras' poses and intrinsics.
+    Gradients go to means, quaternions, log scales, opacity logits, spherical harmonics, features, background,
+    and the cameras' poses and intrinsics.
 
     Args:
         splats: In world axes.
@@ -44,12 +44,14 @@ def rasterize(
             features, too (3 + features).
         features: More channels to blend; they are appended to the colour.
         normals: False leaves `Rendering.normal` at 0 and saves up to half the time.
-        antialiased: Splats thinner than a pixel fade instead of growing (Mip-Splatting): for views at several sizes.
+        antialiased: Splats thinner than a pixel fade instead of growing (Mip-Splatting): for views at several
+            sizes.
         backend: `auto` takes gsplat for tensors on CUDA, numba on the CPU.
         threads: Of the numba backend, at most so many; all processors if None. Results do not depend on it.
 
     Returns:
-        `color` is composited on the background. `depth` is the sum of weights times metres along z, as `alpha` is the sum of
+        `color` is composited on the background. `depth` is the sum of weights times metres along z, as `alpha`
+        is the sum of
         weights: their quotient is the mean depth of what is seen. `normal` is the shortest axis of the
         splats, towards the camera.
 
@@ -111,7 +113,8 @@ def _refuse_bad_input(
     _expect_finite("background", background)
     if background.ndim not in (1, 2) or background.shape[-1] not in (3, 3 + num_features):
         raise BadInputError(
-            f"`background` has shape {tuple(background.shape)}; ({3 + num_features},) is needed, or one row a view."
+            f"`background` has shape {tuple(background.shape)}; "
+            f"({3 + num_features},) is needed, or one row a view."
         )
     if background.ndim == 2:
         expect("background", background, len(cameras), background.shape[1])

@@ -1,8 +1,8 @@
 """Kernel that blends the splats of one tile front to back, eight pixels of a row at a time.
 
-Down the rows a Gaussian is not evaluated again: G(y+1) = G(y) R(y) and R(y+1) = R(y) K, because the exponent is a square in y. The
-chain starts anew every few rows: else it would stay at 0 once it underflowed (on thin splats, which then vanish in
-part), and rounding would add up.
+Down the rows a Gaussian is not evaluated again: G(y+1) = G(y) R(y) and R(y+1) = R(y) K, because its exponent is
+a square in y. The chain starts anew every few rows: else it would stay at 0 once it underflowed (on thin
+splats, parts of which then vanish), and rounding would add up.
 """
 
 import math
@@ -171,7 +171,10 @@ def _blend(begin, end, left, top, records, integers, tile_splats, planes, open_r
 
 @part
 def chain_length(inverse_rest, rows):
-    """For how many rows the recurrence may run: 9 standard deviations, where nothing visible can have underflowed."""
+    """For how many rows the recurrence may run.
+
+    Within 9 standard deviations nothing can have underflowed that would be seen again.
+    """
     if inverse_rest * f32(rows * rows) > RESEED_SIGMA_SQUARED:
         return min(RESEED_ROWS, np.int64(math.sqrt(RESEED_SIGMA_SQUARED / inverse_rest)))
     return RESEED_ROWS

@@ -1,10 +1,11 @@
 """Kernel that takes gradients of a tile's pixels back to the splats that were blended there.
 
-It goes front to back a second time, as forward does. What lies behind a splat is known without going back to front: it is the pixel's
-final value less what was blended so far. Each splat has a slot of its own for each tile, so threads never meet.
+It goes front to back a second time, as forward does. What lies behind a splat is known without going back to
+front: it is the pixel's final value less what was blended so far. Each splat has a slot of its own for each
+tile, so threads never meet.
 
-A slot holds sums over pixels, with v the gradient by the logarithm of alpha, d = dx, and o = dy - slope dx:
-v, v d, v d^2, v o, v d o, v o^2, then the gradient of the payload.
+A slot holds sums over pixels, with v the gradient by the logarithm of alpha, d = dx, and o = dy - slope dx: v,
+v d, v d^2, v o, v d o, v o^2, then the gradient of the payload.
 """
 
 import numpy as np

@@ -1,13 +1,14 @@
-"""How a splat lies in the picture: what projecting forward and backward have in common. Traced, eight splats at a time.
+"""How splats lie in the picture: what projecting forward and backward have in common. Traced, eight at a time.
 
-The covariance in the picture is (xx, xy; xy, yy) = half half^T + blur, where the rows u, v of `half` are the splat's axes
-seen through the camera. Everything downstream takes it as L D L^T: the slope s = xy / xx, and two independent variances,
-xx and rest = yy - xy^2 / xx = |v - s u|^2 + blur (1 + s^2). The exponent is then (dx^2 / xx + (dy - s dx)^2 / rest) / 2, a
-sum of positive terms. The usual conic form subtracts large numbers from each other on long thin splats and loses
-three digits more.
+The covariance in the picture is (xx, xy; xy, yy) = half half^T + blur, where the rows u, v of `half` are the
+splat's axes seen through the camera. Everything downstream takes it as L D L^T: the slope s = xy / xx, and two
+independent variances, xx and rest = yy - xy^2 / xx = |v - s u|^2 + blur (1 + s^2). The exponent is then (dx^2 /
+xx + (dy - s dx)^2 / rest) / 2, a sum of positive terms. The usual conic form subtracts large numbers from each
+other on long thin splats and loses three digits more.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vivant.splat.rasterizer._lanes import (
@@ -24,6 +25,8 @@ from vivant.splat.rasterizer._lanes import (
 from vivant.splat.rasterizer._limits import BLUR, NEAR
 
 Triple = tuple[Lanes, Lanes, Lanes]
+Matrix = tuple[Triple, Triple, Triple]
+Quat = tuple[Lanes, Lanes, Lanes, Lanes]
 
 LOG2_E = math.log2(math.e)
 EXPONENT_MOST = 120
@@ -31,8 +34,11 @@ TINY = 1e-24
 
 ROTATION, SHIFT, FOCAL, MIDDLE, LIMITS, EYE, PERSPECTIVE, ANTIALIASED, SIZE = 0, 9, 12, 14, 16, 20, 23, 24, 25
 CAMERA = 27
-"""Places in the flat float32 array that describes a camera. `LIMITS` are the slopes x/z and y/z (low, high; low, high) where
-linearisation stops; `PERSPECTIVE` is 0 for an orthographic camera, else 1; `SIZE` is width and height."""
+"""Places in the flat float32 array that describes a camera.
+
+`LIMITS` are the slopes x/z and y/z (low, high; low, high) where linearisation stops; `PERSPECTIVE` is 0 for an
+orthographic camera, else 1; `SIZE` is width and height.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Footprint:
     """How columns and rows grow along the world's axes."""
 
     inverse_length: Lanes
-    quat: tuple[Lanes, Lanes, Lanes, Lanes]
-    axes: tuple[Triple, Triple, Triple]
+    quat: Quat
+    axes: Matrix
     """The splat's own axes, in world axes."""
 
     scales: Triple
@@ -69,6 +75,12 @@ class Footprint:
     inverse_xx: Lanes
     slope: Lanes
     inverse_rest: Lanes
+
+
+def triple(values: Iterable[Lanes]) -> Triple:
+    """Three, as a tuple of three."""
+    a, b, c = values
+    return a, b, c
 
 
 def dot(a: Triple, b: Triple) -> Lanes:
@@ -91,13 +103,13 @@ def times(factor: Lanes | float, a: Triple) -> Triple:
     return (factor * a[0], factor * a[1], factor * a[2])
 
 
-def camera_rows(camera: Memory) -> tuple[Triple, Triple, Triple]:
+def camera_rows(camera: Memory) -> Matrix:
     """The camera's axes: rows of its rotation."""
-    x, y, z = (tuple(camera.number(ROTATION + 3 * row + i) for i in range(3)) for row in range(3))
-    return x, y, z  # pyright: ignore[reportReturnType]
+    x, y, z = (triple(camera.number(ROTATION + 3 * row + i) for i in range(3)) for row in range(3))
+    return x, y, z
 
 
-def columns(rows: tuple[Triple, Triple, Triple]) -> tuple[Triple, Triple, Triple]:
+def columns(rows: Matrix) -> Matrix:
     """Transpose."""
     a, b, c = zip(*rows, strict=True)
     return a, b, c
@@ -155,9 +167,7 @@ def project_splats(means: Memory, quats: Memory, log_scales: Memory, camera: Mem
     )  # fmt: skip
 
 
-def _turn(
-    quats: Memory, rows: Rows
-) -> tuple[Lanes, tuple[Lanes, Lanes, Lanes, Lanes], tuple[Triple, Triple, Triple]]:
+def _turn(quats: Memory, rows: Rows) -> tuple[Lanes, Quat, Matrix]:
     """Inverse length of the quaternions, the unit quaternions, and the axes they turn to."""
     w, x, y, z = (quats.gather(rows, 4, i) for i in range(4))
     inverse = 1 / sqrt(maximum(w * w + x * x + y * y + z * z, TINY))
@@ -169,7 +179,10 @@ def _turn(
 
 
 def facing_normal(print_: Footprint, camera: Memory) -> tuple[Triple, Triple, Lanes]:
-    """Shortest axis in world axes; 1 for that axis and 0 for the others; 1, or -1 where it looks away from the camera."""
+    """Shortest axis of each splat, in world axes.
+
+    Also 1 for that axis and 0 for the others; and 1, or -1 where it looks away from the camera.
+    """
     s0, s1, s2 = print_.scales
     third = where((s2 < s0) & (s2 < s1), 1, 0)
     second = where(s1 < s0, 1 - third, 0)

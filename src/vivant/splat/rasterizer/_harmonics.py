@@ -1,4 +1,7 @@
-"""Spherical harmonics inside kernels, eight splats at a time; `vivant.splat.harmonics` is their readable twin."""
+"""Spherical harmonics inside kernels, eight splats at a time.
+
+`vivant.splat.harmonics` is the readable twin.
+"""
 
 from vivant.core.jit import part
 from vivant.splat.harmonics import BAND_0, BAND_1, BAND_2, BAND_3
@@ -51,7 +54,10 @@ def _end_colors(colors: Memory) -> None:
 
 
 def _directions(means: Memory, camera: Memory, rows: Rows) -> tuple[Triple, Lanes]:
-    """Unit vectors from the eye to the splats, and the inverse of the distance; the camera's axis if orthographic."""
+    """Unit vectors from the eye to the splats, and the inverse of the distance.
+
+    Of an orthographic camera they are its third axis, and the inverse is 0.
+    """
     perspective = camera.number(PERSPECTIVE)
     eye = (-camera.number(EYE), -camera.number(EYE + 1), -camera.number(EYE + 2))
     offset = add(read_triple(means, rows), eye)
@@ -67,10 +73,9 @@ def _write_basis(means: Memory, camera: Memory, rows: Rows, basis: Memory) -> No
     d0, d1, d2 = BAND_2
     e0, e1, e2, e3, e4 = BAND_3
     values = (
-        y * -BAND_1, z * BAND_1, x * -BAND_1,
-        x * y * d0, y * z * -d0, (2 * zz - xx - yy) * d1, x * z * -d0, (xx - yy) * d2,
-        y * (3 * xx - yy) * -e0, x * y * z * e1, y * (4 * zz - xx - yy) * -e2, z * (2 * zz - 3 * xx - 3 * yy) * e3,
-        x * (4 * zz - xx - yy) * -e2, z * (xx - yy) * e4, x * (xx - 3 * yy) * -e0,
+        y * -BAND_1, z * BAND_1, x * -BAND_1, x * y * d0, y * z * -d0, (2 * zz - xx - yy) * d1, x * z * -d0, (xx
+        - yy) * d2, y * (3 * xx - yy) * -e0, x * y * z * e1, y * (4 * zz - xx - yy) * -e2, z * (2 * zz - 3 * xx
+        - 3 * yy) * e3, x * (4 * zz - xx - yy) * -e2, z * (xx - yy) * e4, x * (xx - 3 * yy) * -e0,
     )  # fmt: skip
     for band, value in enumerate(values, start=1):
         basis.store(band * COUNT, value)
@@ -78,9 +83,9 @@ def _write_basis(means: Memory, camera: Memory, rows: Rows, basis: Memory) -> No
 
 @part
 def write_color_gradients(means, sh, camera, rows, g_colors, g_directions, basis, g_sh, first, lanes, adds):
-    """Write (or add) gradients by the harmonics of eight splats, and leave those by the direction they are seen along.
+    """Write (or add) gradients by the harmonics of eight splats, and find those by the way they are seen.
 
-    For a perspective camera the latter become gradients by the centres.
+    `g_directions` gets gradients by the centres, or of an orthographic camera those by its third axis.
     """
     bands = sh.shape[1]
     _start_directions(basis, g_directions)

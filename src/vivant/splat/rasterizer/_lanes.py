@@ -1,11 +1,13 @@
 """Eight float32 numbers at once, written as plain Python and traced into LLVM's vectors.
 
-A function under `@traced` runs once, when the kernel that calls it is compiled: its arithmetic on `Lanes` leaves instructions behind. There is no type
-inference to wait for, so long formulas compile several times faster than as numba code. LLVM turns `<8 x float>` into one AVX
-register, or two of SSE or NEON; loops that it would have to vectorise by itself ran 4 to 8 times slower.
+A function under `@traced` runs once, when the kernel that calls it is compiled: its arithmetic on `Lanes`
+leaves instructions behind. There is no type inference to wait for, so long formulas compile several times
+faster than as numba code. LLVM turns `<8 x float>` into one AVX register, or two of SSE or NEON; loops that it
+would have to vectorise by itself ran 4 to 8 times slower.
 
-Products and sums carry the flag that lets LLVM fuse them where the processor can; calling `llvm.fma` is a slow library call
-where it cannot. There is no flag for reassociation: formulas are arranged so that needle splats do not cancel.
+Products and sums carry the flag that lets LLVM fuse them where the processor can; calling `llvm.fma` is a slow
+library call where it cannot. There is no flag for reassociation: formulas are arranged so that needle splats do
+not cancel.
 """
 
 import functools
@@ -14,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numba
+import numba.extending
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 COUNT = 8
 FLAGS = ("contract", "nsz")
@@ -26,6 +28,13 @@ INTS = ir.VectorType(ir.IntType(32), COUNT)
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 Number = float | int
+Builder = Any
+Value = Any
+"""llvmlite's; it carries no types."""
+
+# numba's stubs do not know what is in here.
+types: Any = numba.types
+intrinsic: Any = numba.extending.intrinsic
 
 
 def constant(value: Number) -> ir.Constant:
@@ -33,7 +42,7 @@ def constant(value: Number) -> ir.Constant:
     return ir.Constant(FLOATS, [float(value)] * COUNT)
 
 
-def broadcast(builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
+def broadcast(builder: Builder, scalar: Value) -> Value:
     """A float32 in all lanes."""
     undefined = ir.Constant(FLOATS, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
@@ -44,8 +53,8 @@ def broadcast(builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
 class Mask:
     """Eight truth values."""
 
-    builder: ir.IRBuilder
-    value: ir.Value
+    builder: Builder
+    value: Value
 
     def __and__(self, other: "Mask") -> "Mask":
         return Mask(self.builder, self.builder.and_(self.value, other.value))
@@ -55,8 +64,8 @@ class Mask:
 class Lanes:
     """Eight numbers in a register. Comparisons with NaN are false."""
 
-    builder: ir.IRBuilder
-    value: ir.Value
+    builder: Builder
+    value: Value
 
     def _operate(self, instruction: str, left: "Lanes | Number", right: "Lanes | Number") -> "Lanes":
         sides = [side.value if isinstance(side, Lanes) else constant(side) for side in (left, right)]
@@ -156,7 +165,7 @@ def exp2(value: Lanes) -> Lanes:
 
 
 def log2(value: Lanes) -> Lanes:
-    """Logarithm of positive normal numbers, to 1e-7: atanh's series on a mantissa within sqrt(1/2) to sqrt(2)."""
+    """Logarithm of positive normal numbers, to 1e-7: atanh's series on a mantissa near 1."""
     builder = value.builder
     twenty_three = ir.Constant(INTS, [23] * COUNT)
     bits = builder.bitcast(value.value, INTS)
@@ -174,36 +183,36 @@ def log2(value: Lanes) -> Lanes:
 class Memory:
     """A float32 array of any shape, addressed by flat element numbers; nothing checks the bounds."""
 
-    builder: ir.IRBuilder
-    start: ir.Value
+    builder: Builder
+    start: Value
 
-    def _pointer(self, index: int | ir.Value) -> ir.Value:
+    def _pointer(self, index: int | Value) -> Value:
         return self.builder.gep(self.start, [ir.Constant(I64, index) if isinstance(index, int) else index])
 
     def part(self, start: int) -> "Memory":
         """What begins at an element."""
         return Memory(self.builder, self._pointer(start))
 
-    def load(self, index: int | ir.Value) -> Lanes:
+    def load(self, index: int | Value) -> Lanes:
         """Eight neighbours."""
         value = self.builder.load(self.builder.bitcast(self._pointer(index), FLOATS.as_pointer()))
         value.align = 4
         return Lanes(self.builder, value)
 
-    def store(self, index: int | ir.Value, lanes: Lanes) -> None:
+    def store(self, index: int | Value, lanes: Lanes) -> None:
         """Write eight neighbours."""
         pointer = self.builder.bitcast(self._pointer(index), FLOATS.as_pointer())
         self.builder.store(lanes.value, pointer).align = 4
 
-    def fill(self, index: int | ir.Value, value: Number) -> None:
+    def fill(self, index: int | Value, value: Number) -> None:
         """Write one number eight times."""
         self.store(index, Lanes(self.builder, constant(value)))
 
-    def number(self, index: int | ir.Value) -> Lanes:
+    def number(self, index: int | Value) -> Lanes:
         """One number in all lanes."""
         return Lanes(self.builder, broadcast(self.builder, self.builder.load(self._pointer(index))))
 
-    def gather(self, rows: "Rows", stride: int | ir.Value, offset: int | ir.Value) -> Lanes:
+    def gather(self, rows: "Rows", stride: int | Value, offset: int | Value) -> Lanes:
         """One number of each row: `array[rows[lane] * stride + offset]`."""
         builder, value = self.builder, ir.Constant(FLOATS, ir.Undefined)
         stride = ir.Constant(I64, stride) if isinstance(stride, int) else stride
@@ -218,7 +227,7 @@ class Memory:
 class Rows:
     """Eight row numbers."""
 
-    numbers: tuple[ir.Value, ...]
+    numbers: tuple[Value, ...]
 
     @staticmethod
     def fixed(*numbers: int) -> "Rows":
@@ -229,8 +238,8 @@ class Rows:
 def traced(function: Callable[..., None]) -> Any:
     """Make a function callable from kernels.
 
-    It receives float32 arrays as `Memory`, int64 arrays as `Rows`, float32 numbers as `Lanes`, other integers as they
-    are; it returns nothing.
+    It receives float32 arrays as `Memory`, int64 arrays as `Rows`, float32 numbers as `Lanes`, other integers
+    as they are; it returns nothing.
     """
 
     def define(typing_context: Any, *kinds: Any) -> Any:

@@ -11,7 +11,7 @@ TRANSMITTANCE_LEAST = 1e-4
 """A pixel takes no more splats once less light than this gets through."""
 
 NEAR = 0.01
-"""Metres: splats whose centre is nearer to the camera are not drawn (an orthographic camera draws none behind it)."""
+"""Metres: splats whose centre is nearer to the camera are not drawn, orthographic or not."""
 
 MARGIN = 0.15
 """The projection is linearised no farther outside the picture than this part of its size."""

@@ -100,47 +100,43 @@ class _Drawing(torch.autograd.Function):
     """Ties the kernels into autograd."""
 
     @staticmethod
-    def forward(context: Any, *inputs: Any) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
         *tensors, settings = inputs
         cloud = Cloud(*(_array(tensor) for tensor in tensors[:6]))
         background, matrices, intrinsics = tensors[6:]
         cameras = [_flatten_camera(*pair, settings) for pair in zip(matrices, intrinsics, strict=True)]
         pictures, sketches = _draw_views(cloud, cameras, _array(background), settings)
         outputs = tuple(torch.from_numpy(picture) for picture in pictures)
-        context.set_materialize_grads(False)
-        if any(context.needs_input_grad):
-            context.save_for_backward(*tensors, *outputs)
-            context.kept = cloud, sketches, settings
+        ctx.set_materialize_grads(False)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(*tensors, *outputs)
+            ctx.kept = cloud, sketches, settings
         return tuple(output.to(tensors[0].dtype) for output in outputs)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        *tensors, color, alpha, depth, extra = context.saved_tensors
-        needed = context.needs_input_grad
-        cloud, sketches, settings = context.kept
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        *tensors, color, alpha, depth, extra = ctx.saved_tensors
+        needed = ctx.needs_input_grad[:-1]
+        cloud, sketches, settings = ctx.kept
         pictures = Pictures(*(_array(picture) for picture in (color, alpha, depth, extra)))
         arrays = [None if gradient is None else _array(gradient) for gradient in gradients]
-        if gradients[3] is not None and not extra.shape[-1]:
+        if not extra.shape[-1]:
             arrays[3] = None
-        found = _draw_backward(cloud, sketches, settings, pictures, arrays, needed[7] or needed[8])
-        results = [torch.from_numpy(array) for array in found[:6]]
-        results.append(_background_gradient(gradients[0], alpha) if needed[6] else None)
-        results += (
-            [_matrix_gradient(found[6]), _intrinsics_gradient(found[6])]
-            if needed[7] or needed[8]
-            else [None, None]
+        *by_cloud, by_camera = _draw_backward(cloud, sketches, settings, pictures, arrays, any(needed[7:]))
+        results = [torch.from_numpy(array) for array in by_cloud]
+        results.append(_background_gradient(arrays[0], pictures.alpha) if needed[6] else torch.zeros(0))
+        results += [_matrix_gradient(by_camera), _intrinsics_gradient(by_camera)]
+        wanted = (
+            result.to(tensor.dtype) if need else None
+            for result, tensor, need in zip(results, tensors, needed, strict=True)
         )
-        return (
-            *(
-                r.to(t.dtype) if r is not None and n else None
-                for r, t, n in zip(results, tensors, needed, strict=False)
-            ),
-            None,
-        )
+        return (*wanted, None)
 
 
-def _background_gradient(by_color: Tensor | None, alpha: Tensor) -> Tensor | None:
-    return None if by_color is None else ((1 - alpha)[..., None] * by_color).sum((1, 2))
+def _background_gradient(by_color: np.ndarray | None, alpha: np.ndarray) -> Tensor:
+    if by_color is None:
+        return torch.zeros(len(alpha), 3)
+    return torch.from_numpy(np.einsum("vhw,vhwc->vc", 1 - alpha, by_color))
 
 
 def _matrix_gradient(by_camera: np.ndarray) -> Tensor:
@@ -256,9 +252,9 @@ def _blend_view(
     def blend(thread: int) -> None:
         for group, records in enumerate(sketch.sorted_records):
             _blend.blend_tiles(
-                tickets[group], sketch.tile_order, settings.tiles_across, settings.width, settings.height, background,
-                records, records.view(np.int32), sketch.tile_starts, sketch.tile_splats, planes[thread],
-                open_rows[thread], color, depth, alpha, extra, group - 1,
+                tickets[group], sketch.tile_order, settings.tiles_across, settings.width, settings.height,
+                background, records, records.view(np.int32), sketch.tile_starts, sketch.tile_splats,
+                planes[thread], open_rows[thread], color, depth, alpha, extra, group - 1,
             )  # fmt: skip
 
     run_on_threads(blend, threads)
@@ -268,7 +264,7 @@ def _draw_backward(
     cloud: Cloud, sketches: list[Sketch], settings: Settings, pictures: Pictures,
     gradients: list[np.ndarray | None], wants_camera: bool,
 ) -> list[np.ndarray]:  # fmt: skip
-    """Gradients by the arrays of `cloud`, and by each camera (rotation, shift, focal lengths, principal point)."""
+    """Gradients by the arrays of `cloud`; and by rotation, shift and optics of each camera."""
     inputs = (cloud.means, cloud.quats, cloud.log_scales, cloud.logits, cloud.sh, cloud.features)
     results = [np.empty_like(array) for array in inputs]
     by_camera = np.zeros((len(sketches), -(-len(cloud.means) // CHUNK), 16))
@@ -278,7 +274,8 @@ def _draw_backward(
     for view, sketch in enumerate(sketches):
         slots = _blend_view_backward(sketch, settings, pictures, filled, view, by_picture, by_extra)
         _project_view_backward(
-            cloud, sketch, settings, slots, (by_picture, by_extra), view > 0, wants_camera, results, by_camera[view]
+            cloud, sketch, settings, slots, (by_picture, by_extra), view > 0, wants_camera, results,
+            by_camera[view]
         )  # fmt: skip
     return [*results, by_camera.sum(1)]
 
@@ -300,11 +297,11 @@ def _blend_view_backward(
             if wanted[group]:
                 records = sketch.sorted_records[group]
                 _blend_backward.blend_tiles_backward(
-                    tickets[group], sketch.tile_order, settings.tiles_across, settings.width, settings.height, records,
-                    records.view(np.int32), sketch.tile_starts, sketch.tile_splats, sketch.tile_slots, planes[thread],
-                    open_rows[thread], pictures.color[view], pictures.depth[view], pictures.alpha[view],
-                    pictures.extra[view], gradients[0][view], gradients[2][view], gradients[1][view], gradients[3][view],
-                    group - 1, slots[group],
+                    tickets[group], sketch.tile_order, settings.tiles_across, settings.width, settings.height,
+                    records, records.view(np.int32), sketch.tile_starts, sketch.tile_splats, sketch.tile_slots,
+                    planes[thread], open_rows[thread], pictures.color[view], pictures.depth[view],
+                    pictures.alpha[view], pictures.extra[view], gradients[0][view], gradients[2][view],
+                    gradients[1][view], gradients[3][view], group - 1, slots[group],
                 )  # fmt: skip
 
     run_on_threads(blend, threads)
@@ -321,9 +318,9 @@ def _project_view_backward(
 
     def project(thread: int) -> None:
         _project_backward.project_backward(
-            chunks * thread // threads, chunks * (thread + 1) // threads, cloud.means, cloud.quats, cloud.log_scales,
-            cloud.logits, cloud.sh, sketch.camera, settings.normals, sketch.records, sketch.slots,
-            slots, *filled, add, wants_camera, *results, by_camera, rows[thread], scratch[thread],
+            chunks * thread // threads, chunks * (thread + 1) // threads, cloud.means, cloud.quats,
+            cloud.log_scales, cloud.logits, cloud.sh, sketch.camera, settings.normals, sketch.records,
+            sketch.slots, slots, *filled, add, wants_camera, *results, by_camera, rows[thread], scratch[thread],
         )  # fmt: skip
 
     run_on_threads(project, threads)

@@ -52,8 +52,11 @@ RECORD = 16
 
 CENTER_X, CENTER_Y, INVERSE_XX, SLOPE, INVERSE_REST, LOG2_OPACITY, PAYLOAD = range(7)
 COLUMNS, ROWS, NUMBER = 10, 11, 12
-"""Places in a record. The payload takes four: red, green, blue, depth. Then come integers: first and last column and row,
-16 bits each, and the splat's number."""
+"""Places in a record.
+
+The payload takes four: red, green, blue, depth. Then come integers: first and last column, first and last row
+(16 bits each), and the splat's number.
+"""
 
 LEFT, RIGHT, TOP, BOTTOM, DRAWN, NORMAL = 10 * COUNT, 11 * COUNT, 12 * COUNT, 13 * COUNT, 14 * COUNT, 15 * COUNT
 SCRATCH = 18 * COUNT + BASIS

@@ -25,6 +25,7 @@ from vivant.splat.rasterizer._geometry import (
     project_splats,
     read_triple,
     times,
+    triple,
 )
 from vivant.splat.rasterizer._harmonics import BASIS, write_color_gradients
 from vivant.splat.rasterizer._lanes import COUNT, Lanes, Memory, Rows, exp2, maximum, traced, where
@@ -60,8 +61,8 @@ def project_backward(
 ):  # fmt: skip
     """Write (or add, from the second view on) the gradients of the splats in some chunks.
 
-    `slots` are one set for colour and depth and one for each four extra channels; `by_picture` and `by_extra` say which
-    of them were filled. `rows` (8 int64) and `scratch` are this thread's own.
+    `slots` are one set for colour and depth and one for each four extra channels; `by_picture` and `by_extra`
+    say which of them were filled. `rows` (8 int64) and `scratch` are this thread's own.
     """
     g_colors, g_directions, basis = scratch[G_COLORS:], scratch[G_DIRECTIONS:], scratch[BASIS_PLACE:]
     for chunk in range(chunk_begin, chunk_end):
@@ -146,16 +147,16 @@ def _project_eight_backward(
     slots = scratch.part(SLOTS)
     moments = [slots.gather(LANE_ROWS, SLOT, place) for place in range(6)]
     g_depth = slots.gather(LANE_ROWS, SLOT, 9)
-    g_normal = tuple(slots.gather(LANE_ROWS, SLOT, place) for place in (10, 11, 12))
+    g_normal = triple(slots.gather(LANE_ROWS, SLOT, place) for place in (10, 11, 12))
     g_column, g_row, g_u, g_v = _half_covariance_backward(seen, moments, camera.number(ANTIALIASED))
 
     s0, s1, s2 = seen.scales
-    g_log_scales = tuple(g_u[axis] * seen.u[axis] + g_v[axis] * seen.v[axis] for axis in range(3))
+    g_log_scales = triple(g_u[axis] * seen.u[axis] + g_v[axis] * seen.v[axis] for axis in range(3))
     g_u, g_v = (g_u[0] * s0, g_u[1] * s1, g_u[2] * s2), (g_v[0] * s0, g_v[1] * s1, g_v[2] * s2)
     normal, chosen, sign = facing_normal(seen, camera)
     camera_columns = columns(camera_rows(camera))
     g_normal = times(sign, g_normal)
-    g_normal_world = tuple(dot(g_normal, column) for column in camera_columns)
+    g_normal_world = triple(dot(g_normal, column) for column in camera_columns)
     g_axes = tuple(
         add(
             add(times(g_u[axis], seen.across), times(g_v[axis], seen.down)), times(chosen[axis], g_normal_world)
@@ -163,14 +164,14 @@ def _project_eight_backward(
         for axis in range(3)
     )
     g_quat = _turn_backward(seen, g_axes)
-    g_across = tuple(dot(g_u, column) for column in columns(seen.axes))
-    g_down = tuple(dot(g_v, column) for column in columns(seen.axes))
+    g_across = triple(dot(g_u, column) for column in columns(seen.axes))
+    g_down = triple(dot(g_v, column) for column in columns(seen.axes))
     g_jacobian, g_center, free = _linearize_backward(seen, camera, g_column, g_row, g_depth, g_across, g_down)
 
     perspective = camera.number(PERSPECTIVE)
-    g_direction = tuple(scratch.load(G_DIRECTIONS + axis * COUNT) for axis in range(3))
+    g_direction = triple(scratch.load(G_DIRECTIONS + axis * COUNT) for axis in range(3))
     g_offset = times(perspective, g_direction)
-    g_mean = add(tuple(dot(g_center, column) for column in camera_columns), g_offset)
+    g_mean = add(triple(dot(g_center, column) for column in camera_columns), g_offset)
     g_logit = moments[0] * (1 - exp2(log2_opacity(logits, rows)))
     drawn = scratch.load(DRAWN) > 0
     for place, value in enumerate((*g_mean, *g_quat, *g_log_scales, g_logit)):
@@ -240,7 +241,10 @@ def _linearize_backward(
     g_across: Triple,
     g_down: Triple,
 ) -> tuple[tuple[Lanes, ...], Triple, tuple[Lanes, Lanes]]:
-    """By the Jacobian's entries, by the centre in camera axes; and 1 where the slopes are free, 0 where they are held."""
+    """By the Jacobian's entries, and by the centre in camera axes.
+
+    Also 1 where the slopes are free, 0 where they are held.
+    """
     right, under, ahead = camera_rows(camera)
     g_by_x, g_by_xz, g_by_y, g_by_yz = (
         dot(g_across, right),
@@ -251,17 +255,17 @@ def _linearize_backward(
     x, y, _ = seen.center_cam
     inverse_z, (slope_x, slope_y), perspective = seen.inverse_z, seen.slopes, camera.number(PERSPECTIVE)
     by_x, _, by_y, _ = seen.jacobian
-    free = tuple(
+    free_x, free_y = (
         where((slope >= camera.number(low)) & (slope <= camera.number(low + 1)), 1, 0)
         for slope, low in ((x * inverse_z, LIMITS), (y * inverse_z, LIMITS + 2))
     )
     # Where the slope is held at the rim, focal times slope is constant.
-    moving = g_by_xz * by_x * slope_x * (1 + free[0]) + g_by_yz * by_y * slope_y * (1 + free[1])
+    moving = g_by_xz * by_x * slope_x * (1 + free_x) + g_by_yz * by_y * slope_y * (1 + free_y)
     still = g_column * by_x * x + g_row * by_y * y + g_by_x * by_x + g_by_y * by_y
-    g_x = by_x * (g_column - perspective * inverse_z * free[0] * g_by_xz)
-    g_y = by_y * (g_row - perspective * inverse_z * free[1] * g_by_yz)
+    g_x = by_x * (g_column - perspective * inverse_z * free_x * g_by_xz)
+    g_y = by_y * (g_row - perspective * inverse_z * free_y * g_by_yz)
     g_z = g_depth + perspective * inverse_z * (moving - still)
-    return (g_by_x, g_by_xz, g_by_y, g_by_yz), (g_x, g_y, g_z), free
+    return (g_by_x, g_by_xz, g_by_y, g_by_yz), (g_x, g_y, g_z), (free_x, free_y)
 
 
 def _intrinsics_gradients(

@@ -1,7 +1,7 @@
 """The rasteriser in plain torch, to be read beside the papers.
 
-3DGS: Kerbl et al. 2023, arXiv 2308.04079. Projection: Zwicker et al. 2002, EWA splatting. Anti-aliasing: Yu et al.
-2023, Mip-Splatting, arXiv 2311.16493. Any device, any float type, gradients by autograd.
+3DGS: Kerbl et al. 2023, arXiv 2308.04079. Projection: Zwicker et al. 2002, EWA splatting. Anti-aliasing: Yu et
+al. 2023, Mip-Splatting, arXiv 2311.16493. Any device, any float type, gradients by autograd.
 """
 
 from dataclasses import dataclass

@@ -1,21 +1,30 @@
-"""A numba type for eight float32 numbers, for loops that carry them from turn to turn; and some machine instructions.
+"""A numba type for eight float32 numbers, for loops that carry them along; and some machine instructions.
 
-The arithmetic is that of `_lanes`. Arrays are addressed by flat element numbers and must be C-contiguous; nothing checks the
-bounds.
+The arithmetic is that of `_lanes`. Arrays are addressed by flat element numbers and must be C-contiguous;
+nothing checks the bounds.
 """
 
 import operator
 from collections.abc import Callable
 from typing import Any
 
+import numba
+import numba.extending
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.core.typing import templates
 
 from vivant.splat.rasterizer import _lanes
 from vivant.splat.rasterizer._lanes import COUNT, FLOATS, I32, I64, INTS, Lanes, Memory, broadcast
+
+# numba's stubs know neither these modules' contents nor what its decorators make of functions.
+types: Any = numba.types
+models: Any = numba.extending.models
+intrinsic: Any = numba.extending.intrinsic
+lower_builtin: Any = numba.extending.lower_builtin
+register_model: Any = numba.extending.register_model
+infer_global: Any = templates.infer_global
+signature: Any = templates.signature
 
 
 class Vector(types.Type):
@@ -40,7 +49,7 @@ def _define_operator(python_operator: Callable[[Any, Any], Any]) -> None:
     """Let numba type and lower `a op b` where both are vectors, or one is a float32."""
 
     @infer_global(python_operator)
-    class Typing(ConcreteTemplate):
+    class Typing(templates.ConcreteTemplate):
         cases = [
             signature(vector, vector, vector),
             signature(vector, vector, types.float32),
