@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import math
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import ExifTags, Image, ImageCms, ImageOps, JpegImagePlugin
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 from torch import Tensor
 
 from vivant.core.errors import BadInputError, BadPhotoError, MissingExtraError
@@ -25,11 +26,25 @@ MAX_FILE_BYTES = 1024**3
 MAX_PIXELS_JPEG = 420_000_000
 """JPEG can be decoded at an eighth of its size, so 20,000 x 20,000 px fit into little memory."""
 
-MAX_PIXELS = 150_000_000
+MAX_PIXELS = 120_000_000
 """Other formats are decoded whole: 3 to 4 bytes a pixel."""
+
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+"""What the first box of a HEIC file names."""
 
 MIN_SIDE = 16
 """Pictures smaller than this show nobody."""
+
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What decoders raise on broken files."""
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 """What "focal length in 35 mm film" refers to (CIPA DCG-001)."""
@@ -65,23 +80,28 @@ def read_picture(path: Path, max_side: int) -> Picture:
     content = _read_bytes(path)
     try:
         with warnings.catch_warnings():
-            # Our own limits on size replace PIL's; damaged EXIF is met below.
+            # Our own limits on size replace PIL's, and damaged EXIF counts as absent.
             warnings.simplefilter("ignore")
             image = _open(path, content)
             _check_size(path, image)
+            size = image.size
+            _load(image, max_side)
+            # After loading, for some formats end with their EXIF, and TIFF turns itself while it loads.
             exif = _exif(image)
-            upright = _upright_size(image.size, exif)
-            focal_px = _focal_px(exif, image.size)
-            image = ImageOps.exif_transpose(_reduced(image, max_side))
-            pixels, alpha = _split_alpha(path, _in_srgb(path, image))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            turned = exif.get(ExifTags.Base.Orientation, 1)
+            image = _upright(_in_srgb(_shrunk(image, max_side)), turned)
+    except _DAMAGED as error:
         raise BadPhotoError(
             f"{path} cannot be decoded: {error}. The file seems damaged or cut short; "
             "copy it anew, or open it in an image editor and save it as JPEG or PNG."
         ) from error
+    pixels, alpha = _split_alpha(path, image)
+    if turned in (5, 6, 7, 8):
+        size = (size[1], size[0])
+    focal_px = _focal_px(exif, size)
     if focal_px is not None:
-        focal_px *= max(pixels.shape[:2]) / max(upright)
-    return Picture(pixels, alpha, focal_px, upright, hashlib.sha256(content).hexdigest())
+        focal_px *= max(pixels.shape[:2]) / max(size)
+    return Picture(pixels, alpha, focal_px, size, hashlib.sha256(content).hexdigest())
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -108,15 +128,7 @@ def _open(path: Path, content: bytes) -> Image.Image:
     if content.startswith(b"\xff\xd8\xff"):
         # Opened by its own reader because `Image.open` applies PIL's limit before a JPEG can be reduced.
         return JpegImagePlugin.JpegImageFile(file)
-    if content[4:8] == b"ftyp" and content[8:12] in (
-        b"heic",
-        b"heix",
-        b"hevc",
-        b"heim",
-        b"heis",
-        b"mif1",
-        b"msf1",
-    ):
+    if content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS:
         return _open_heic(path, file)
     try:
         return Image.open(file)
@@ -141,10 +153,9 @@ def _open_heic(path: Path, file: io.BytesIO) -> Image.Image:
             f"{path} is a HEIC picture, and the reader for those is not installed. "
             "Run `pip install vivant[heic]`, or save the photo as JPEG."
         ) from error
-    heif = pillow_heif.open_heif(file, convert_hdr_to_8bit=True)
-    image = heif.to_pillow()
-    # libheif has turned the pixels already; what EXIF says about that must not turn them again.
-    image.getexif().pop(ExifTags.Base.Orientation, None)
+    # libheif turns the pixels upright itself and corrects EXIF accordingly.
+    image = pillow_heif.open_heif(file, convert_hdr_to_8bit=True).to_pillow()
+    image.format = "HEIC"
     return image
 
 
@@ -177,11 +188,6 @@ def _exif(image: Image.Image) -> dict[int, Any]:
         return dict(exif) | dict(exif.get_ifd(ExifTags.IFD.Exif))
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError):
         return {}
-
-
-def _upright_size(size: tuple[int, int], exif: dict[int, Any]) -> tuple[int, int]:
-    turned = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-    return (size[1], size[0]) if turned else size
 
 
 def _focal_px(exif: dict[int, Any], size: tuple[int, int]) -> float | None:
@@ -221,24 +227,25 @@ def _number(exif: dict[int, Any], tag: int) -> float:
     return value if math.isfinite(value) and value > 0 else 0.0
 
 
-def _reduced(image: Image.Image, max_side: int) -> Image.Image:
+def _load(image: Image.Image, max_side: int) -> None:
+    """Decode; a large JPEG at a half, a quarter or an eighth, so that it never exists whole in memory."""
+    scale = max_side / max(image.size)
+    if scale < 1 and isinstance(image, JpegImagePlugin.JpegImageFile):
+        image.draft(None, (max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+    image.load()
+
+
+def _shrunk(image: Image.Image, max_side: int) -> Image.Image:
+    """Bring palettes and deep greys to plain channels, and the longer side to `max_side` at most."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _eight_bits(image)
+    elif image.mode in ("P", "PA", "1", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA" if _has_alpha(image) else "RGB")
     scale = max_side / max(image.size)
     if scale >= 1:
-        image.load()
         return image
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        # The decoder leaves out frequencies: a 20,000 px photo never exists whole in memory.
-        image.draft(None, size)
-    image.load()
-    if image.mode in ("P", "PA", "1"):
-        image = image.convert("RGBA" if _has_alpha(image) else "RGB")
-    if image.mode.startswith("I;16"):
-        image = _eight_bits(image)
-    # Orientation and colour profile live in `info` and EXIF, which `resize` drops or keeps by format.
-    smaller = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    smaller.info = dict(image.info)
-    return smaller
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _has_alpha(image: Image.Image) -> bool:
@@ -247,37 +254,43 @@ def _has_alpha(image: Image.Image) -> bool:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Scale deep grey pictures to 8 bits; PIL's own conversion clips them instead."""
-    values = np.asarray(image).astype(np.float32)
+    values = np.asarray(image)
     top = float(values.max(initial=0))
     if image.mode == "F":
-        full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0
-    else:
-        full = 65535.0 if top <= 65535 else 2.0**31
-    return Image.fromarray((values / full * 255 + 0.5).clip(0, 255).astype(np.uint8))
+        full = next((full for full in (1.0, 255.0, 65535.0) if top <= full), top)
+        return Image.fromarray((values * (255 / full) + 0.5).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((values // (257 if top <= 65535 else 2**23)).clip(0, 255).astype(np.uint8))
 
 
-def _in_srgb(path: Path, image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB or RGBA, through the file's colour profile where it has one."""
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Convert to RGB or RGBA, through the file's colour profile where it has one that fits."""
     profile = image.info.get("icc_profile")
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _eight_bits(image)
-    if image.mode in ("P", "PA", "1", "LA", "La", "RGBa") or (image.mode == "L" and _has_alpha(image)):
-        image = image.convert("RGBA" if _has_alpha(image) else "RGB")
-    if image.mode == "RGB" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    if profile and image.mode in ("RGB", "RGBA", "CMYK", "L"):
-        alpha = image.getchannel("A") if image.mode == "RGBA" else None
-        color = image.convert("RGB") if image.mode == "RGBA" else image
+    alpha = image.getchannel("A") if _has_alpha(image) else None
+    plain = image.convert({"RGBA": "RGB", "LA": "L"}.get(image.mode, image.mode)) if alpha else image
+    color = None
+    if profile:
         # A profile that does not fit its picture is common and harmless: the plain conversion below serves.
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            turned = ImageCms.profileToProfile(color, source, target, outputMode="RGB")
-            if turned is not None:
-                if alpha is not None:
-                    turned.putalpha(alpha)
-                return turned
-    return image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
+            color = ImageCms.profileToProfile(plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    color = color or plain.convert("RGB")
+    if alpha is not None:
+        color.putalpha(alpha)
+    return color
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn and mirror as EXIF says."""
+    how = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if how is None else image.transpose(how)
 
 
 def _split_alpha(
@@ -324,6 +337,14 @@ def sample_box(
     """
     image = Image.fromarray(pixels)
     return np.array(image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+
+
+def resize_pixels(
+    pixels: UInt8[np.ndarray, "height width *channels"], size: tuple[int, int]
+) -> UInt8[np.ndarray, "new_height new_width *channels"]:
+    """Bring a picture to a size (width, height), without aliases."""
+    height, width = pixels.shape[:2]
+    return sample_box(pixels, (0.0, 0.0, float(width), float(height)), size)
 
 
 def resize_plane(

@@ -80,7 +80,7 @@ def _relax(
         flat_background[pixels] = ((m00 * near_background - m01 * near_foreground) * scale).clip(0, 1)
 
 
-def _neighbours(pixels: Int[np.ndarray, " pixels"], shape: tuple[int, int]) -> Int[np.ndarray, "4 pixels"]:
+def _neighbours(pixels: Int[np.ndarray, " pixels"], shape: tuple[int, ...]) -> Int[np.ndarray, "4 pixels"]:
     """Left, right, upper, lower; at the picture's rim the pixel itself."""
     height, width = shape
     rows, columns = np.divmod(pixels, width)

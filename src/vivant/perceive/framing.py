@@ -75,10 +75,15 @@ class Frame:
         return replace(region, center=(x, y), side=region.side * self.scale)
 
 
+def frame_whole(size: tuple[int, int], max_extent: int) -> Frame:
+    """Frame a whole picture (width, height), never enlarged, with at most so many pixels on its longer side."""
+    return frame_box((0.0, 0.0, float(size[0]), float(size[1])), size, max_extent)
+
+
 def frame_box(
     box: tuple[float, float, float, float],
     size: tuple[int, int],
-    max_extent: float,
+    max_extent: int,
     margin: float = 0.0,
 ) -> Frame:
     """Frame a box with some room around, inside the whole picture, never enlarged.

@@ -47,8 +47,7 @@ def solve_alpha(
     guess = alpha.ravel()[pixels].astype(np.float64)
     right = pull * guess - laplacian @ known
     matrix = laplacian[:, pixels] + sparse.diags(pull)
-    inverse = 1 / matrix.diagonal()
-    jacobi = linalg.LinearOperator(matrix.shape, matvec=lambda x: inverse * x, dtype=np.float64)
+    jacobi = sparse.diags(1 / matrix.diagonal())
     solved, _ = linalg.cg(matrix, right, x0=guess, rtol=tolerance, maxiter=max_steps, M=jacobi)
     result = alpha.copy()
     result[unknown] = solved.clip(0, 1)[index[unknown]]

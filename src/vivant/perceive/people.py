@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from vivant.engines.jobs import Pixels, PoseSeen, Region, VisionEngine
-from vivant.perceive.framing import Frame, frame_box
+from vivant.perceive.framing import Frame, frame_box, frame_whole
 from vivant.perceive.points import head_square, look_mirrored
 from vivant.records import BODY_POINTS
 
@@ -116,7 +116,7 @@ def find_people(engine: VisionEngine, pixels: Pixels) -> Crowd:
     looked at again. Windows shrink until somebody is found, and once more for others beside.
     """
     height, width = pixels.shape[:2]
-    whole = frame_box((0, 0, width, height), (width, height), SEARCH_SIDE)
+    whole = frame_whole((width, height), SEARCH_SIDE)
     picture = whole.cut(pixels)
     found: list[Found] = []
     painted = picture
@@ -148,7 +148,7 @@ def paint_over(picture: Pixels, masks: list[Bool[np.ndarray, "height width"]]) -
 def _windows(whole: Frame) -> Iterator[list[Frame]]:
     """Give the whole picture, then overlapping squares, ever smaller ones."""
     width, height = whole.width, whole.height
-    yield [frame_box((0, 0, width, height), (width, height), SEARCH_SIDE)]
+    yield [frame_whole((width, height), SEARCH_SIDE)]
     for part in (0.62, 0.3):
         side = part * max(min(width, height), 0.5 * max(width, height))
         if side * whole.scale < SMALLEST_WINDOW:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from vivant.core.images import sample_box
+from vivant.core.images import resize_pixels
 from vivant.engines.jobs import HandSeen, Pixels, PoseSeen, Region, VisionEngine
 from vivant.perceive.framing import Frame
 from vivant.records import BODY_POINTS, Hand
@@ -187,5 +187,5 @@ def _square(
     left, top = round(float(center[0]) - whole / 2), round(float(center[1]) - whole / 2)
     rows = np.arange(top, top + whole).clip(0, height - 1)
     columns = np.arange(left, left + whole).clip(0, width - 1)
-    crop = sample_box(pixels[rows[:, None], columns], (0, 0, whole, whole), (size, size))
+    crop = resize_pixels(pixels[rows[:, None], columns], (size, size))
     return crop, np.array([left, top], np.float32), whole / size

@@ -76,7 +76,7 @@ def tell_hidden(
 
 
 def bones_mask(
-    body: BodyPoints, sure: Float[np.ndarray, "33"], hands: list[Hand], shape: tuple[int, int], scale: float
+    body: BodyPoints, sure: Float[np.ndarray, "33"], hands: list[Hand], shape: tuple[int, ...], scale: float
 ) -> Bool[np.ndarray, "height width"]:
     """Pixels that must be the person: along bones seen for sure, and along fingers.
 
