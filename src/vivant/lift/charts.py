@@ -20,7 +20,7 @@ FAMILIES = 8
 APART = 0.06
 """Families lie at least this far apart: light and shade of one cloth stay together and mix smoothly."""
 
-WIDER = (1.5, 3.0)
+WIDER = (3.5, 2.5)
 """Families compete over a wider stretch than their colours are mixed over: a print loses, a sunlit side stays."""
 
 CONTEST = 8.0

@@ -79,7 +79,7 @@ def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> 
         skin=skin,
         hair=hair,
         shod=(shod[0], shod[1]),
-        gloved=len(told) > 0 and bool(max(told) < 0.25),
+        gloved=len(told) > 0 and bool(max(told) < 0.5),
         dressed=int(trunk.sum()) < 10 or float(fleshy[trunk].mean()) < 0.6,
     )
 

@@ -16,7 +16,7 @@ from vivant.lift.evidence import Evidence, gather, like
 from vivant.lift.gaussians import COVER, bind, discs, spacing_of
 from vivant.lift.guess import places_of
 from vivant.lift.notes import tell_guesses
-from vivant.lift.posed import Lens, carry, draw_depths, photo_lens, posed_normals
+from vivant.lift.posed import Lens, carry, draw_depths, facing, photo_lens, posed_normals
 from vivant.lift.regions import LEFT_HAND, Regions, find_regions
 from vivant.lift.scatter import scatter
 from vivant.lift.shell import Shell, build_shell, plain_colors
@@ -62,16 +62,20 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     lens = photo_lens(body)
     picture = prepare_picture(person)
     frames = lens.blend(bare.weights)
-    evidence = _first_look(bare, regions, carry(frames, bare.verts), picture, lens)
+    bare_cam = carry(frames, bare.verts)
+    evidence = _first_look(bare, regions, bare_cam, picture, lens)
     skin = dress(bare, regions, evidence)
     context.advance(0.1)
 
     pinned = regions.face if person.face is not None else 0.2 * regions.face
+    pinned = pinned * ramp(facing(bare_cam, posed_normals(bare, bare_cam)), 0.25, 0.6)
     shifts = drape(skin, regions, lens, picture.alpha, pinned)
     draped = carry(frames, skin.verts) + shifts
     rest = skin.verts + np.linalg.solve(frames[:, :, :3], shifts[..., None])[..., 0]
     context.advance(0.3)
 
+    # Draped, the head carries its hair and the arms their sleeves: what is seen of them is clearer now.
+    evidence = _first_look(skin, regions, draped, picture, lens)
     random = np.random.default_rng(context.seed)
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
@@ -131,7 +135,7 @@ def _skin_cloud(
     anchor = 0.03 + 3 * (1 - sight.trust) ** 2
     if not evidence.gloved:
         # A hand in a pocket or behind something is no hand of cloth.
-        foreign = hands.max(1) * ~like(sight.color, evidence.skin, 0.085)
+        foreign = ramp(points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2].max(1), 0.6, 0.9) * ~like(sight.color, evidence.skin, 0.085)
         sight = replace(sight, trust=sight.trust * (1 - foreign))
         anchor = anchor + 30 * foreign
     means = points.take(skin.faces, rest)

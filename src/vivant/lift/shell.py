@@ -12,10 +12,22 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import ndimage, sparse
 from scipy.sparse import linalg
+from scipy.spatial import cKDTree
 
 from vivant.core.cameras import Cameras
+from vivant.lift.charts import oklab_from_srgb
 from vivant.lift.posed import Depths, Lens, draw_depths
-from vivant.lift.regions import HEAD, LEFT_ARM, RIGHT_HAND, Regions
+from vivant.lift.regions import (
+    HEAD,
+    LEFT_ARM,
+    LEFT_FOOT,
+    LEFT_HAND,
+    LEFT_LEG,
+    RIGHT_FOOT,
+    RIGHT_HAND,
+    RIGHT_LEG,
+    Regions,
+)
 from vivant.lift.sight import Picture, lookup
 from vivant.lift.surface import Skin
 from vivant.mesh import rasterize_mesh
@@ -112,11 +124,13 @@ def _span_sheets(
     shape = (small.camera.height, small.camera.width)
     solid = _shrunk(picture.alpha, shape) > 0.5
     near = draw_depths(draped, skin.faces, small)
-    empty = _worth_filling(solid & ~near.covered)
+    corner = np.take_along_axis(skin.faces[near.face], near.barycentric.argmax(2)[..., None], 2)[..., 0]
+    part = np.where(near.covered, regions.part[corner], -1)
+    free = _like_the_person(solid & ~near.covered, near.covered & solid, picture)
+    empty = _worth_filling(free, part, float(solid.sum()))
     if not empty.any():
         return None
     far = _far_depth(draped, skin, small)
-    corner = np.take_along_axis(skin.faces[near.face], near.barycentric.argmax(2)[..., None], 2)[..., 0]
     metres = float(np.median(near.depth[near.covered])) / small.focal.mean()
     kind = np.where(near.covered, _kinds(regions)[corner], -1)
     kind = _claim(kind, empty, _shrunk(hairlike, shape) > 0.5, metres)
@@ -144,14 +158,69 @@ def _shrunk(picture: ndarray, shape: tuple[int, int]) -> ndarray:
     return torch.nn.functional.interpolate(plane, size=shape, mode="area")[0, 0].numpy()
 
 
-def _worth_filling(empty: ndarray) -> ndarray:
-    """Leave out slivers along the outline and specks."""
+def _worth_filling(
+    empty: Bool[ndarray, "rows columns"], part: Int[ndarray, "rows columns"], size: float
+) -> Bool[ndarray, "rows columns"]:
+    """Leave out slivers along the outline, specks, and webs that would tear when limbs move apart.
+
+    Args:
+        empty: Cells of the mask that the skin leaves empty.
+        part: The body part each covered cell shows, -1 elsewhere.
+        size: Cells of the whole mask.
+    """
     core = ndimage.binary_opening(empty, np.ones((3, 3)))
-    kept = ndimage.binary_propagation(core, mask=empty)
-    labels, count = ndimage.label(kept)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    return (sizes >= 24)[labels]
+    labels, count = ndimage.label(ndimage.binary_propagation(core, mask=empty))
+    kept = np.zeros(count + 1, bool)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        grown = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in box)
+        piece = labels[grown] == number
+        ring = ndimage.binary_dilation(piece, iterations=2) & ~piece
+        kept[number] = _is_cloth_or_hair(part[grown][ring & (part[grown] >= 0)], piece.sum() / size)
+    return kept[labels]
+
+
+def _is_cloth_or_hair(neighbors: Int[ndarray, " cells"], area: float) -> bool:
+    """Whether a piece that touches these parts of the body, and is so large a share of the mask, hangs on it.
+
+    Between a hand and the trunk, or between two feet, the mask is filled by shadows, by ground, and by misfits of the
+    body; spanned by a sheet they become webs. A skirt is large, and touches both legs far above the feet.
+    """
+    if len(neighbors) == 0:
+        return False
+    touched = np.bincount(neighbors, minlength=10) / len(neighbors)
+    arms = touched[LEFT_ARM : RIGHT_HAND + 1].sum()
+    if touched[HEAD] > 0.5:
+        return area > 0.0005
+    if touched[[LEFT_HAND, RIGHT_HAND]].sum() > 0.1 or (arms > 0.15 and arms < 0.9):
+        return False
+    if touched[[LEFT_FOOT, RIGHT_FOOT]].sum() > 0.25:
+        return False
+    between = min(touched[LEFT_LEG], touched[RIGHT_LEG]) > 0.1
+    return area > (0.015 if between else 0.003)
+
+
+def _like_the_person(
+    empty: Bool[ndarray, "rows columns"], covered: Bool[ndarray, "rows columns"], picture: Picture
+) -> Bool[ndarray, "rows columns"]:
+    """Drop cells whose colour is rather that of the background close by: gaps that the mask has closed wrongly."""
+    shape = empty.shape
+    color = np.stack([_shrunk(plane, shape) for plane in np.moveaxis(picture.raw, 2, 0)], -1)
+    alpha = _shrunk(picture.alpha, shape)
+    rows, columns = np.indices(shape)
+    reach = 0.12 * picture.size * shape[0] / picture.alpha.shape[0]
+    tones = oklab_from_srgb(color.reshape(-1, 3)).reshape(color.shape)
+    features = np.concatenate([np.stack([rows, columns], -1) / reach, tones / 0.05], -1)
+    person, behind = covered & (alpha > 0.98), alpha < 0.02
+    if not empty.any() or person.sum() < 50 or behind.sum() < 50:
+        return empty
+    to_person, to_behind = (
+        cKDTree(features[some]).query(features[empty], k=4)[0].mean(1) for some in (person, behind)
+    )
+    kept = np.zeros(shape)
+    kept[empty] = to_person < 1.1 * to_behind
+    # Single cells err; their neighbourhood decides.
+    near = ndimage.gaussian_filter(empty.astype(float), 2.0)
+    return empty & (ndimage.gaussian_filter(kept, 2.0) > 0.5 * near)
 
 
 def _far_depth(draped: ndarray, skin: Skin, lens: Lens) -> ndarray:

@@ -30,7 +30,12 @@ class Sight:
 class Picture:
     """The photo prepared for looking places up."""
 
+    raw: Float[ndarray, "height width 3"]
+    """The photo itself, background and all."""
+
     color: Float[ndarray, "height width 3"]
+    """The person's own colour."""
+
     smooth: Float[ndarray, "height width 3"]
     """Blurred by about one pixel, inside the mask only."""
 
@@ -67,6 +72,7 @@ def prepare_picture(person: Person) -> Picture:
         [_hand_pixels(hand, alpha.shape, 0.008 * size) for hand in (person.left_hand, person.right_hand)]
     )
     return Picture(
+        person.image.double().numpy(),
         color, smooth, _relief(smooth, alpha, size), alpha, inside, hands, _detail(color, solid), size
     )
 
