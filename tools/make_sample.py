@@ -1,9 +1,9 @@
-"""Render the sample photo that comes with vivant: a dressed, rigged person, photographed by a renderer of our own.
+"""Render the sample photo that comes with vivant: a dressed, rigged person, by a renderer of our own.
 
     python tools/make_sample.py ../shared/data/people/NAME.npz src/vivant/recipes/assets/sample.jpg
 
-Light falls from the whole sky: some hundred directions, each with its shadow, make soft shadows and dark folds. People:
-VALID avatars, MIT, Do et al. 2023, 10.3389/frvir.2023.1248915. Only the picture is kept, none of the data.
+Light falls from the whole sky: some hundred directions, each with its shadow, make soft shadows and dark folds.
+People: VALID avatars, MIT, Do et al. 2023, 10.3389/frvir.2023.1248915. Only the picture is kept.
 """
 
 import argparse
@@ -21,8 +21,10 @@ from vivant.core.images import read_picture, write_image
 from vivant.mesh import interpolate, rasterize_mesh, vertex_normals
 
 POSE = {
-    "LeftShoulder": (0, 0, -7), "LeftArm": (10, -6, -62), "LeftForeArm": (22, -18, -2), "LeftHand": (14, -4, -2),
-    "RightShoulder": (0, 0, 7), "RightArm": (10, 4, 59), "RightForeArm": (24, 14, 3), "RightHand": (14, 4, 3),
+    "LeftShoulder": (0, 0, -7), "LeftArm": (10, -6, -62),
+    "LeftForeArm": (22, -18, -2), "LeftHand": (14, -4, -2),
+    "RightShoulder": (0, 0, 7), "RightArm": (10, 4, 59),
+    "RightForeArm": (24, 14, 3), "RightHand": (14, 4, 3),
     "LeftUpLeg": (-3, 10, 4), "RightUpLeg": (0, -5, -3), "LeftLeg": (4, 0, 0), "RightLeg": (1, 0, 0),
     "Head": (2, 5, 1), "Neck": (2, 3, 0), "Spine": (0, 2, 0),
 }  # fmt: skip
@@ -211,7 +213,7 @@ def _plaster(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _light(people: People, points: np.ndarray, normals: np.ndarray, hit: np.ndarray, lights: int) -> np.ndarray:
-    """Add up sky, sun behind thin cloud, and what floor and wall throw back; each direction casts its shadow."""
+    """Add up sky, sun behind thin cloud, and what the floor throws back; each direction casts its shadow."""
     verts, faces = torch.from_numpy(people.verts).float(), torch.from_numpy(people.faces)
     total = np.zeros_like(points)
     for direction, color in _sky(lights):

@@ -93,9 +93,17 @@ def _torch() -> str:
 
 
 def _numba() -> str:
-    from vivant.core.jit import kernel_folder
+    import torch
 
-    return f"{metadata.version('numba')}, compiled kernels in {kernel_folder()}"
+    from vivant.core.cameras import orbit
+    from vivant.mesh import rasterize_mesh
+
+    triangle = torch.tensor([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [0.0, 1.0, 0.0]])
+    cameras = orbit(torch.zeros(3), [0.0], extent=2.0, width=16, height=16)
+    drawn = rasterize_mesh(triangle, torch.tensor([[0, 1, 2]]), cameras).face[0] >= 0
+    return (
+        f"{metadata.version('numba')}, kernels compile and run ({int(drawn.sum())} of 256 pixels of a triangle)"
+    )
 
 
 def _body() -> str:

@@ -13,7 +13,7 @@ from vivant.evaluate import Section
 
 @pytest.fixture
 def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Stages:
-    """The quick recipe with stand-ins, a cache folder of its own, a short preview, few pictures in the report."""
+    """The quick recipe with stand-ins, a cache folder of its own, a short preview and report."""
     from vivant.core import folders
     from vivant.recipes import deliver, pictures, table
 

@@ -55,9 +55,13 @@ def test_the_version_is_the_package_s(vivant: Vivant) -> None:
 
 @pytest.mark.parametrize(
     "word, hint",
-    [("creat", "`vivant create`"), ("me.jpg", "`vivant create me.jpg`"), ("me.avatar", "`vivant animate me.avatar`"),
-     ("zzz", "`vivant --help`")],
-)  # fmt: skip
+    [
+        ("creat", "`vivant create`"),
+        ("me.jpg", "`vivant create me.jpg`"),
+        ("me.avatar", "`vivant animate me.avatar`"),
+        ("zzz", "`vivant --help`"),
+    ],
+)
 def test_a_wrong_command_gets_a_hint(word: str, hint: str, vivant: Vivant) -> None:
     code, out, err = vivant(word)
     assert code == 2

@@ -72,8 +72,18 @@ def test_a_name_cannot_inject_anything(page: str) -> None:
 
 
 def test_numbers_verdicts_guesses_times_and_licences_are_told(page: str) -> None:
-    for told in ("0.970", "60,000", "The outline is that of the photo.", "The left hand is hidden: guessed.",
-                 "left hand: guessed", "lift", "1.2 s", "engine (MIT)", "vivant 1", "&quot;steps&quot;: 3", "abc"):  # fmt: skip
+    verdicts = ("The outline is that of the photo.", "The left hand is hidden: guessed.", "left hand: guessed")
+    for told in (
+        *verdicts,
+        "0.970",
+        "60,000",
+        "lift",
+        "1.2 s",
+        "engine (MIT)",
+        "vivant 1",
+        "steps&quot;: 3",
+        "abc",
+    ):
         assert told in page, told
 
 

@@ -181,18 +181,20 @@ def _whole(moments: list[Splats], shot: Shot, all_round: bool) -> tuple[Float[Te
 
 
 def _face(avatar: Avatar, splats: Splats) -> tuple[Float[Tensor, "3"], float]:
-    """Middle and extent of the head: of the splats that the head's joint carries."""
-    joint = next((i for i, name in enumerate(avatar.rig.joint_names) if name.lower() == "head"), None)
+    """Middle and extent of the head: the rig's head tells the size, splats that lie on it tell the place."""
+    rig, binding = avatar.rig, avatar.binding
+    joint = next((i for i, name in enumerate(rig.joint_names) if name.lower() == "head"), None)
     if joint is None:
         raise BadInputError("A close-up of the face needs a rig with a joint named `head`; this one has none.")
-    weight = (avatar.binding.skin_weights * (avatar.binding.skin_joints == joint)).sum(-1)
-    head = splats.means[weight > 0.5]
+    of_head = (rig.skin_weights * (rig.skin_joints == joint)).sum(-1) > 0.5
+    height = float(rig.verts[of_head, 1].max() - rig.verts[of_head, 1].min()) if bool(of_head.any()) else 0.3
+    # Long hair hangs far down; what stands off the skin is not counted.
+    near = binding.offset.norm(dim=-1) < 0.02
+    head = splats.means[of_head[rig.faces].all(1)[binding.face] & near]
     if len(head) < 10:
-        raise BadInputError(
-            f"Only {len(head)} splats belong to the head; a close-up of the face shows nothing."
-        )
+        raise BadInputError(f"Only {len(head)} splats lie on the head; a close-up of the face shows nothing.")
     low, high = (torch.quantile(head, q, dim=0) for q in (0.02, 0.98))
-    return (low + high) / 2, 1.3 * float((high - low)[1])
+    return (low + high) / 2, 1.4 * height
 
 
 def _studio(shot: Shot) -> Studio:

@@ -16,10 +16,10 @@ class Judgement:
     """What a number means in plain words."""
 
     good: float
-    """From this value on."""
+    """The value from which on it is good; below `fair` where less is better."""
 
     fair: float
-    """From this value on."""
+    """The value from which on it is acceptable."""
 
     sentences: tuple[str, str, str]
     """For good, fair and poor."""
@@ -42,6 +42,15 @@ JUDGEMENTS = {
             "The outline is that of the photo.",
             "The outline is close to the photo's.",
             "The outline differs from the photo's: look at hair, clothes and hands.",
+        ),
+    ),
+    "reprojection": Judgement(
+        1.0,
+        2.5,
+        (
+            "The body stands as in the photo.",
+            "The body stands roughly as in the photo.",
+            "The body does not stand as in the photo: arms or legs are wrong.",
         ),
     ),
     "seen": Judgement(
@@ -99,8 +108,10 @@ def judge(score: Score) -> tuple[Literal["good", "fair", "poor"], str] | None:
     judgement = JUDGEMENTS.get(score.name)
     if judgement is None:
         return None
-    if score.value >= judgement.good:
+    # Where less is better, good lies below fair.
+    sign = 1 if judgement.good > judgement.fair else -1
+    if sign * score.value >= sign * judgement.good:
         return "good", judgement.sentences[0]
-    if score.value >= judgement.fair:
+    if sign * score.value >= sign * judgement.fair:
         return "fair", judgement.sentences[1]
     return "poor", judgement.sentences[2]

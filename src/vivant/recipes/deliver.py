@@ -14,6 +14,7 @@ from vivant.core import store
 from vivant.core.images import write_animation
 from vivant.core.run import Run
 from vivant.evaluate import Panel, Report, compare_with_photo, write_page
+from vivant.fit import fit_quality
 from vivant.perceive import read_photo
 from vivant.recipes.pictures import report_sections
 from vivant.recipes.table import build_signed
@@ -86,6 +87,8 @@ def _page(run: Run, photo: Photo, avatar: Avatar, preview: bytes) -> str:
     if person is not None:
         rendering = rasterize(pose_avatar(avatar, avatar.photo_pose), avatar.photo_camera, normals=False)
         scores = compare_with_photo(avatar, person, rendering)
+        if body is not None:
+            scores = Scores((*scores.per_view, *fit_quality(person, body)), scores.summary, scores.verdict)
     shown = Panel("all round, then a wave", preview, "webp", (PREVIEW.width, PREVIEW.height))
     return write_page(
         Report(
