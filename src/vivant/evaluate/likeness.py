@@ -54,7 +54,7 @@ JUDGEMENTS = {
         ),
     ),
     "seen": Judgement(
-        25.0,
+        30.0,
         15.0,
         (
             "The photo shows as much of the person as one photo can.",
@@ -88,7 +88,7 @@ def compare_with_photo(avatar: Avatar, person: Person, rendering: Rendering) -> 
         "psnr": psnr(photo_on_white, avatar_on_white, inside),
         "ssim": ssim(photo_on_white, avatar_on_white, inside),
         "iou": mask_iou(person.alpha, alpha),
-        "seen": float((avatar.trust > SURE).float().mean()),
+        "seen": _seen_area(avatar),
     }
     scores = (
         Score("PSNR in the photo's view", values["psnr"], "dB", f"peak signal to noise, {definition}", "photo"),
@@ -97,10 +97,21 @@ def compare_with_photo(avatar: Avatar, person: Person, rendering: Rendering) -> 
     )
     summary = (
         Score("splats", float(len(avatar.splats)), "", "Gaussians in the avatar"),
-        Score("seen", 100 * values["seen"], "%", f"splats that the photo shows (trust above {SURE})"),
+        Score(
+            "seen",
+            100 * values["seen"],
+            "%",
+            f"of the avatar's surface: splats with trust above {SURE}, by area",
+        ),
     )
     sentences = [judge(score) for score in (*scores, *summary)]
     return Scores(scores, summary, tuple(said[1] for said in sentences if said is not None))
+
+
+def _seen_area(avatar: Avatar) -> float:
+    """Part of the surface that the photo shows. By area, for splats are smaller where there is more to see."""
+    area = avatar.splats.log_scales.topk(2, dim=1).values.sum(1).exp() * avatar.splats.opacities
+    return float(area[avatar.trust > SURE].sum() / area.sum().clamp(min=1e-12))
 
 
 def judge(score: Score) -> tuple[Literal["good", "fair", "poor"], str] | None:
