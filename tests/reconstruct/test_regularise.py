@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from vivant.core.errors import BadInputError
-from vivant.records import Splats
 from vivant.reconstruct.regularise import (
     FIELDS,
     Neighborhood,
@@ -14,6 +13,7 @@ from vivant.reconstruct.regularise import (
     regularity,
     without_links,
 )
+from vivant.records import Splats
 
 from .figures import make_avatar
 

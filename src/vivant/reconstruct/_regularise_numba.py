@@ -1,4 +1,4 @@
-"""The costs of disorder and their gradients, compiled; each splat sums over its own neighbours, so nothing is shared."""
+"""The costs of disorder and their gradients, compiled; each splat sums over its own neighbours."""
 
 import math
 from typing import Any
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vivant.core.jit import kernel
 from vivant.core.threads import run_on_threads, thread_count
-from vivant.records import Splats
 from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig
+from vivant.records import Splats
 
 f4 = np.float32
 ZERO, HALF, ONE, TWO = f4(0), f4(0.5), f4(1), f4(2)
@@ -72,8 +72,8 @@ class _Regularity(torch.autograd.Function):
                 )
                 _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, *rows, f4(count), to_scales,
                         sums[chunk])  # fmt: skip
-                _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *rows, f4(count), to_logits, to_sh,
-                       sums[chunk])  # fmt: skip
+                _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *rows, f4(count), to_logits,
+                       to_sh, sums[chunk])  # fmt: skip
 
         run_on_threads(work, min(threads, CHUNKS))
         context.gradients = tuple(

@@ -17,16 +17,16 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-15
 class Rates:
     """Steps of the optimiser."""
 
-    means: float = 4e-4
+    means: float = 6e-4
     """Metres a step at the start."""
 
     means_last: float = 4e-6
     """Metres a step at the end; the rate falls exponentially between."""
 
     quats: float = 2e-3
-    log_scales: float = 5e-3
-    opacity_logits: float = 3e-2
-    sh: float = 5e-3
+    log_scales: float = 1e-2
+    opacity_logits: float = 5e-2
+    sh: float = 3e-2
     """Of band 0, in units of its coefficient (0.28 of a colour)."""
 
     sh_higher: float = 0.05

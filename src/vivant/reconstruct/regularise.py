@@ -1,4 +1,4 @@
-"""What keeps splats a person where the views say little: neighbours move together, nothing grows into needles."""
+"""What keeps splats a person where views say little: neighbours move together, nothing becomes a needle."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from vivant.body import tangent_frames
 from vivant.core.errors import BadInputError
+from vivant.reconstruct.cloud import FIELDS
 from vivant.records import Binding, Rig, Splats
 
 RegulariseBackend = Literal["auto", "reference", "numba"]
@@ -81,7 +82,8 @@ def build_neighborhood(
         links = csr_matrix((count, count))
         spacing = 0.01
     else:
-        distance, nearest = cKDTree(start.means.numpy()).query(start.means.numpy(), k=wanted + 1, workers=1)
+        places = start.means.numpy()
+        distance, nearest = map(np.asarray, KDTree(places).query(places, k=wanted + 1))
         others = torch.from_numpy(nearest[:, 1:].copy())
         spacing = max(float(np.median(distance[:, 1:])), 1e-5)
         kept = _alike(binding, rig, others) & (torch.from_numpy(distance[:, 1:]) < 6 * spacing)
@@ -98,9 +100,6 @@ def build_neighborhood(
         log_size_limit=start.log_scales.amax(1).clamp(min=limit),
         hold=torch.ones(count) if hold is None else hold,
     )
-
-
-FIELDS = ("means", "quats", "log_scales", "opacity_logits", "sh")
 
 
 def _alike(

@@ -76,7 +76,7 @@ class _Pose(torch.autograd.Function):
         return tuple(map(torch.from_numpy, posed))  # type: ignore[return-value]
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         """Carry gradients back to rest, and to the joints if they are asked for."""
         arrays, joints, weights, affine, turns, num_joints, threads = context.kept
         means, quats, sh = arrays

@@ -1,0 +1,312 @@
+"""The stage: an avatar's splats are moved until their pictures are the views."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.core import store
+from vivant.core.checks import expect_finite
+from vivant.core.errors import BadInputError, CancelledError
+from vivant.core.run import Context
+from vivant.reconstruct.adam import Adam, Rates
+from vivant.reconstruct.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    pack_corrections,
+    pack_tables,
+    restore,
+    save_checkpoint,
+)
+from vivant.reconstruct.cloud import Cloud
+from vivant.reconstruct.densify import Demand, DensifyConfig, densify, reset_opacity
+from vivant.reconstruct.losses import ImageLoss, LossConfig, image_loss
+from vivant.reconstruct.refine import Corrections, RefineConfig
+from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig, build_neighborhood, regularity
+from vivant.reconstruct.sight import seen_share
+from vivant.reconstruct.targets import Frame, prepare_frames
+from vivant.records import Avatar, Splats, Views
+from vivant.splat import pose_splats, rasterize
+
+WINDOW = 50
+"""Steps over which losses are averaged to be told, and to see whether they still fall."""
+
+
+@dataclass(frozen=True)
+class ReconstructConfig:
+    """How splats are fitted to views."""
+
+    iterations: int = 1000
+    """Steps; each compares one view."""
+
+    max_side: int = 1024
+    """Views with more pixels along a side are reduced to this."""
+
+    sh_degree: int = 0
+    """How much colours may change with the direction of view: 0 (not) to 3."""
+
+    sh_every: int = 300
+    """Steps after which the degree rises by one."""
+
+    unseen: Literal["free", "still"] = "free"
+    """What splats do that no view shows: follow their neighbours, or stay as they are."""
+
+    plateau: float = 0.0
+    """Stop early when the mean loss of the last steps is not less than that of those before by this share."""
+
+    checkpoint: str = ""
+    """File for the state on the way, from which a killed run goes on; none if empty."""
+
+    checkpoint_every: int = 200
+    """Steps."""
+
+    threads: int = 0
+    """Of compiled kernels; 0 takes all processors. Results do not depend on it."""
+
+    loss: LossConfig = field(default_factory=LossConfig)
+    rates: Rates = field(default_factory=Rates)
+    regularise: RegulariseConfig = field(default_factory=RegulariseConfig)
+    densify: DensifyConfig = field(default_factory=DensifyConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        if self.iterations < 1 or self.max_side < 16 or not 0 <= self.sh_degree <= 3:
+            raise BadInputError(
+                f"{self.iterations} iterations at up to {self.max_side} px with harmonics {self.sh_degree}: "
+                "at least 1 iteration, 16 px and a degree of 0 to 3 are needed."
+            )
+
+
+class ReconstructionCancelledError(CancelledError):
+    """The user stopped a reconstruction."""
+
+    def __init__(self, message: str, avatar: Avatar) -> None:
+        """Keep what there is."""
+        super().__init__(message)
+        self.avatar = avatar
+        """As good as it had become."""
+
+
+def reconstruct(context: Context, avatar: Avatar, views: Views, config: ReconstructConfig) -> Avatar:
+    """Fit an avatar's splats to pictures of the person.
+
+    With `densify.mode` off, exactly the same splats in the same order come out. The same goods, config and seed
+    give the same avatar, bit by bit, for any number of threads.
+
+    Args:
+        context: Its seed orders the views and places new splats.
+        avatar: Where to start.
+        views: Any mix of photos, imagined and real views, each with its camera and pose; `trust` weighs their
+        pixels.
+        config: How.
+
+    Raises:
+        BadInputError: If the views show nobody or are of another rig.
+        NumericalError: If a step makes values that are not finite.
+        ReconstructionCancelledError: If the user interrupts; it carries the avatar so far.
+        OutputError: If the checkpoint cannot be written.
+    """
+    with torch.enable_grad(), _one_torch_thread():
+        fit = Fit(context, avatar, views, config)
+        try:
+            fit.run()
+        except KeyboardInterrupt:
+            kept = f" {config.checkpoint} keeps the state to go on from." if fit.keep() else ""
+            raise ReconstructionCancelledError(
+                f"Stopped after {fit.step_number} of {config.iterations} steps.{kept}", fit.cloud.avatar(avatar)
+            ) from None
+        return fit.cloud.avatar(avatar)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch's workers from spinning beside the kernels' threads, which can slow both down thirtyfold."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Fit:
+    """One reconstruction under way."""
+
+    def __init__(self, context: Context, avatar: Avatar, views: Views, config: ReconstructConfig) -> None:
+        """Prepare views, tables and memory, or take them from the checkpoint."""
+        self.context, self.config = context, config
+        self.threads = config.threads or None
+        self.frames = prepare_frames(views, avatar.rig, config.max_side, context.seed, context.device)
+        self.corrections = Corrections(avatar.rig, views.poses, config.refine)
+        self.rig = avatar.rig
+        self.bands = max(avatar.splats.sh.shape[1], (config.sh_degree + 1) ** 2)
+        self.cloud = Cloud.of(avatar, self.bands, context.device)
+        self.adam = Adam(self.cloud.tables)
+        self.demand = Demand(len(self.cloud))
+        self.losses: list[float] = []
+        self.psnrs: list[float] = []
+        self.step_number = 0
+        self.rows = self._movable()
+        self.neighborhood = self._neighborhood()
+        # Naming hundreds of megabytes of views takes a while; only a checkpoint asks for it.
+        self.key = store.digest([avatar, views, config, context.seed]) if config.checkpoint else ""
+        self._resume()
+
+    def run(self) -> None:
+        """Step until the end, or until nothing gets better."""
+        while self.step_number < self.config.iterations:
+            self._step()
+            self._report()
+            if self._is_flat():
+                self.context.note(
+                    f"The fit stopped after {self.step_number} of {self.config.iterations} steps: "
+                    "it did not get better any more."
+                )
+                break
+        expect_finite("reconstruct", **{name: table.detach() for name, table in self.cloud.tables.items()})
+
+    def keep(self) -> bool:
+        """Write the checkpoint if one is asked for."""
+        if not self.config.checkpoint:
+            return False
+        save_checkpoint(self._packed(), Path(self.config.checkpoint))
+        return True
+
+    def _step(self) -> None:
+        """Compare one view, and move everything a little."""
+        config, frame = self.config, self._frame()
+        progress = self.step_number / config.iterations
+        self.cloud.forget_gradients()
+        loss = self._compare(frame)
+        total = loss.total + regularity(
+            self.cloud.splats(), self.neighborhood, config.regularise, threads=self.threads
+        )
+        if config.refine.poses:
+            total = total + self.corrections.cost(frame.view)
+        total.backward()
+        if config.densify.mode == "adaptive":
+            self.demand.watch(self.cloud.tables["means"])
+        self.adam.step(config.rates.at(progress), columns=self._columns(), rows=self.rows, threads=self.threads)
+        if self.corrections.active:
+            self.corrections.step(frame.view, progress)
+        self.step_number += 1
+        self.losses.append(float(loss.total.detach()))
+        self.psnrs.append(loss.psnr)
+        self._densify()
+        if config.checkpoint and self.step_number % config.checkpoint_every == 0:
+            self.keep()
+
+    def _compare(self, frame: Frame) -> ImageLoss:
+        degree = min(self.config.sh_degree, self.step_number // self.config.sh_every)
+        bands = self.bands if self.config.sh_degree == 0 else max((degree + 1) ** 2, 1)
+        posed = pose_splats(
+            self.cloud.splats(bands),
+            self.cloud.binding,
+            self.corrections.transforms(frame.view),
+            threads=self.threads,
+        )
+        camera = self.corrections.camera(frame.view, frame.camera)
+        drawn = rasterize(posed, camera, background=frame.background, normals=False, threads=self.threads)
+        return image_loss(drawn.color[0], drawn.alpha[0], frame.target, self.config.loss, threads=self.threads)
+
+    def _frame(self) -> Frame:
+        """Each view once, in an order of chance, then each once again."""
+        count = len(self.frames)
+        turn, place = divmod(self.step_number, count)
+        return self.frames[int(torch.randperm(count, generator=self._generator(turn))[place])]
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Chance that hangs on the seed and a number only, so that a run can go on in the middle."""
+        return torch.Generator().manual_seed(self.context.seed * 1_000_003 + number)
+
+    def _columns(self) -> dict[str, Float[Tensor, " columns"]]:
+        if self.bands == 1:
+            return {}
+        higher = torch.full((3 * (self.bands - 1),), self.config.rates.sh_higher)
+        return {"sh": torch.cat([torch.ones(3), higher])}
+
+    def _movable(self) -> Float[Tensor, " splats"] | None:
+        """Factors on the rates of splats: 0 for those that shall stay as they are."""
+        if self.config.unseen == "free":
+            return None
+        return seen_share(self.cloud, self.frames, self.corrections, self.threads)
+
+    def _neighborhood(self, start: Splats | None = None) -> Neighborhood:
+        """Who is whose neighbour, at the start or after a round of densifying."""
+        hold = None if self.rows is None else 1.0 / self.rows.clamp(min=0.1)
+        start = start or self.cloud.splats()
+        return build_neighborhood(start, self.cloud.binding, self.rig, self.config.regularise, hold)
+
+    def _densify(self) -> None:
+        config = self.config.densify
+        if config.is_due(self.step_number, self.config.iterations):
+            generator = self._generator(-self.step_number)
+            spacing = self.neighborhood.spacing
+            self.cloud = densify(self.cloud, self.adam, self.demand, spacing, config, generator)
+            self.demand = Demand(len(self.cloud))
+            self.rows = self._movable()
+            self.neighborhood = self._neighborhood()
+        if config.mode == "adaptive" and config.reset_every and self.step_number % config.reset_every == 0:
+            if self.step_number <= config.end * self.config.iterations:
+                reset_opacity(self.cloud, self.adam, config)
+
+    def _report(self) -> None:
+        if self.step_number % 10 and self.step_number < self.config.iterations:
+            return
+        loss, psnr = (sum(values[-WINDOW:]) / len(values[-WINDOW:]) for values in (self.losses, self.psnrs))
+        self.context.advance(self.step_number / self.config.iterations, f"loss {loss:.4f}, {psnr:.1f} dB")
+
+    def _is_flat(self) -> bool:
+        """Whether whole turns through the views stopped getting better."""
+        length = math.ceil(WINDOW / len(self.frames)) * len(self.frames)
+        if not self.config.plateau or self.step_number % length or len(self.losses) < 2 * length:
+            return False
+        before, now = self.losses[-2 * length : -length], self.losses[-length:]
+        return sum(now) > (1 - self.config.plateau) * sum(before)
+
+    def _packed(self) -> Checkpoint:
+        corrections = self.corrections
+        return Checkpoint(
+            key=self.key,
+            step=self.step_number,
+            splats=pack_tables(self.cloud.tables),
+            start=self.neighborhood.start,
+            binding=self.cloud.binding,
+            trust=self.cloud.trust,
+            rows=torch.ones(0) if self.rows is None else self.rows,
+            first=pack_tables(self.adam.first),
+            second=pack_tables(self.adam.second),
+            pull=self.demand.pull,
+            seen=self.demand.seen,
+            corrections=pack_corrections(corrections.tables),
+            corrections_first=pack_corrections(corrections.adam.first),
+            corrections_second=pack_corrections(corrections.adam.second),
+            corrections_steps=corrections.adam.steps,
+            losses=torch.tensor([self.losses, self.psnrs], dtype=torch.float64),
+        )
+
+    def _resume(self) -> None:
+        if not self.config.checkpoint:
+            return
+        found = load_checkpoint(Path(self.config.checkpoint), self.key)
+        if found is None:
+            return
+        self.step_number = found.step
+        self.cloud = restore(found, self.cloud, self.adam, self.corrections)
+        self.demand = Demand(len(self.cloud))
+        self.demand.pull, self.demand.seen = found.pull.clone(), found.seen.clone()
+        self.rows = found.rows if len(found.rows) else None
+        self.neighborhood = self._neighborhood(found.start)
+        self.losses, self.psnrs = found.losses[0].tolist(), found.losses[1].tolist()
+        self.context.note(f"The fit goes on after step {found.step}, from {self.config.checkpoint}.")
