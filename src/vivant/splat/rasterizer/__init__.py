@@ -124,8 +124,11 @@ def _refuse_bad_input(
 
 
 def _expect_finite(name: str, value: Tensor) -> None:
-    if not bool(torch.isfinite(value).all()):
-        bad = int((~torch.isfinite(value)).sum())
+    # A sum is a hundred times faster than looking at each number, and one bad number spoils it.
+    if bool(torch.isfinite(value.detach().sum())):
+        return
+    bad = int((~torch.isfinite(value)).sum())
+    if bad:
         raise BadInputError(
             f"`{name}` has {bad} of {value.numel()} values that are not finite; splats need numbers."
         )
