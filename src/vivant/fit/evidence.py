@@ -51,7 +51,7 @@ class Evidence:
     """Both feet are seen, about equally high in the picture: both bear weight."""
 
     straight_legs: bool
-    """Nothing in the picture says that a knee is bent."""
+    """Nothing says that a knee is bent."""
 
     def row(self, name: str) -> int:
         """Where a body point stands among the landmarks."""
@@ -84,7 +84,7 @@ def gather_evidence(person: Person, landmarks: Landmarks, camera: Pinhole) -> Ev
         stance=(stance := _stance(person.keypoints / (100 * sigma_px), confidence)),
         level_feet=_feet_are_level(person.keypoints / (100 * sigma_px), confidence),
         straight_legs=stance == "legs unseen"
-        or (stance == "standing" and legs_look_straight(person.keypoints)),
+        or (stance == "standing" and legs_look_straight(person.keypoints, points_world)),
     )
 
 
@@ -126,12 +126,21 @@ def _feet_are_level(points: Float[Tensor, "33 2"], confidence: Float[Tensor, "33
     )
 
 
-def legs_look_straight(points: Float[Tensor, "33 2"]) -> bool:
-    """In the picture no knee turns by more than 15 degrees."""
+def legs_look_straight(points: Float[Tensor, "33 2"], points_world: Float[Tensor, "33 3"]) -> bool:
+    """In the picture no knee turns by more than 15 degrees; in space, which is a guess, none by more than 35.
+
+    Nor does one thigh swing forward against the other, as in a stride.
+    """
+    straight = bool((_knee_cosines(points) > 0.966).all()) and bool((_knee_cosines(points_world) > 0.82).all())
+    hip, knee = (points_world[_both(part)] for part in ("hip", "knee"))
+    pitch = torch.atan2(knee[:, 2] - hip[:, 2], hip[:, 1] - knee[:, 1])
+    return straight and abs(float(pitch[0] - pitch[1])) < 0.4
+
+
+def _knee_cosines(points: Float[Tensor, "33 axes"]) -> Float[Tensor, "2"]:
     hip, knee, ankle = (points[_both(part)] for part in ("hip", "knee", "ankle"))
     thigh, shin = knee - hip, ankle - knee
-    cosine = (thigh * shin).sum(1) / (thigh.norm(dim=1) * shin.norm(dim=1)).clamp(min=1e-6)
-    return bool((cosine > 0.966).all())
+    return (thigh * shin).sum(1) / (thigh.norm(dim=1) * shin.norm(dim=1)).clamp(min=1e-6)
 
 
 def _both(part: str) -> list[int]:
@@ -146,14 +155,14 @@ def reprojection(evidence: Evidence, first: int, scale: float) -> Reprojection:
     )
 
 
-def directions(evidence: Evidence, first: int, sigma: float) -> Directions:
+def directions(evidence: Evidence, first: int, sigma: float, scale: float) -> Directions:
     """Limbs point where the detector's guess in space says."""
     pairs = torch.tensor([[BODY_POINTS.index(a), BODY_POINTS.index(b)] for a, b in LIMBS])
     along = evidence.points_world[pairs[:, 1]] - evidence.points_world[pairs[:, 0]]
     trust = evidence.confidence[pairs].amin(1)
     rows = torch.tensor([[evidence.row(a), evidence.row(b)] for a, b in LIMBS]) + first
     targets = along / along.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    return Directions(rows[:, 0], rows[:, 1], targets, sigma, trust, 4.0)
+    return Directions(rows[:, 0], rows[:, 1], targets, sigma, trust, scale)
 
 
 def balance(evidence: Evidence, first: int) -> tuple[Alignment, ...]:

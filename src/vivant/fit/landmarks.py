@@ -1,7 +1,7 @@
 """Where on the body the detectors' points lie.
 
-A detector's "hip" is no joint of the rig: each of its points is bound to weighted vertices or to a joint, moved by
-an offset that was measured on renders of the body, and carried by the skin weights found there.
+A detector's "hip" is no joint of the rig: each of its points is bound to weighted vertices or to a joint, moved
+by an offset that was measured on renders of the body, and carried by the skin weights found there.
 """
 
 from dataclasses import dataclass, replace

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -10,23 +10,18 @@ from torch import Tensor
 
 from vivant.body import load_anny
 from vivant.core.run import Context
-from vivant.fit.evidence import Evidence, gather_evidence
+from vivant.fit.beliefs import make_prior
+from vivant.fit.evidence import gather_evidence
 from vivant.fit.face import warp_face
 from vivant.fit.freedoms import make_freedoms
 from vivant.fit.landmarks import anny_landmarks, model_skeleton
+from vivant.fit.notes import tell_guesses
 from vivant.fit.placement import place_in_world, pose_of
 from vivant.fit.silhouette import prepare_mask
-from vivant.fit.solve import Anatomy, Prior
+from vivant.fit.solve import Anatomy
 from vivant.fit.stages import Case, fit_details, fit_outline, fit_points
 from vivant.fit.terms import Pinhole
 from vivant.records import Body, Person, Shape
-
-PHENOTYPE_SPREAD = {
-    "gender": 0.15, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
-}  # fmt: skip
-
-STANDING_FLEX = 0.15
-"""Radians: spread of hip and knee flex of who stands."""
 
 FOCAL_SPREAD = 0.35
 """Standard deviation of the focal length's logarithm: photos are cropped, and lenses differ."""
@@ -63,10 +58,8 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         camera = Pinhole(intrinsics.diagonal()[:2], intrinsics[:2, 2])
         evidence = gather_evidence(person, landmarks, camera)
         shape = model.default_shape(age=config.age, gender=config.gender)
-        prior, spread = (
-            _prior(anatomy, shape.coefficients, evidence),
-            FOCAL_SPREAD if config.focal_px is None else 0.0,
-        )
+        prior = make_prior(anatomy, shape.coefficients, evidence.straight_legs)
+        spread = FOCAL_SPREAD if config.focal_px is None else 0.0
         case = Case(anatomy, landmarks, evidence, prior, person, config.steps, spread)
         case, state = fit_points(case)
         camera = case.evidence.camera
@@ -81,7 +74,9 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         pose = pose_of(anatomy, state, rig)
         if person.face is not None:
             rig = warp_face(rig, pose, camera, anatomy, landmarks, person.face, state)
-        return place_in_world(rig, pose, shape, person, intrinsics, state.tilt, ())
+        body = place_in_world(rig, pose, shape, person, intrinsics, state.tilt)
+        focal_before = float(_intrinsics(person, config)[0, 0])
+        return replace(body, notes=tell_guesses(case, focal_before, body))
 
 
 @contextmanager
@@ -101,14 +96,3 @@ def _intrinsics(person: Person, config: FitConfig) -> Float[Tensor, "3 3"]:
         scale = person.photo_from_image.diagonal()[:2]
         intrinsics[0, 0], intrinsics[1, 1] = config.focal_px / scale[0], config.focal_px / scale[1]
     return intrinsics
-
-
-def _prior(anatomy: Anatomy, phenotypes: Float[Tensor, " phenotypes"], evidence: Evidence) -> Prior:
-    """Beliefs about this person; who stands has straight legs unless the picture says otherwise."""
-    freedoms = anatomy.freedoms
-    bend_spread = freedoms.spread.clone()
-    if evidence.straight_legs:
-        bend_spread[freedoms.rows("upperleg01"), 1] = STANDING_FLEX
-        bend_spread[freedoms.rows("lowerleg01"), 1] = STANDING_FLEX
-    spread = torch.tensor([PHENOTYPE_SPREAD[name] for name in anatomy.model.phenotype_names])
-    return Prior(freedoms.natural, bend_spread, phenotypes, spread, 0.3, 0.1)

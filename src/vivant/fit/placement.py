@@ -32,9 +32,8 @@ def place_in_world(
     person: Person,
     intrinsics: Float[Tensor, "3 3"],
     tilt: Float[Tensor, ""],
-    notes: tuple[str, ...],
 ) -> Body:
-    """Turn and move person and camera together: gravity along -y, lowest point at y = 0, hips over the origin."""
+    """Turn and move person and camera together: up is +y, the lowest point at y = 0, hips over the origin."""
     hips = rig.joints_world[0]
     up, front = upright_axes(tilt)
     world_from_solver = torch.stack([torch.tensor([1.0, 0.0, 0.0]), up, front])
@@ -48,4 +47,4 @@ def place_in_world(
     cam_from_world[:3, :3] = LEVEL[:3, :3] @ world_from_solver.T
     cam_from_world[:3, 3] = -cam_from_world[:3, :3] @ shift
     camera = Cameras(cam_from_world[None], intrinsics[None], width, height)
-    return Body(rig, Pose(quats, turned.root + shift), camera, shape, notes)
+    return Body(rig, Pose(quats, turned.root + shift), camera, shape)

@@ -62,7 +62,7 @@ class Skeleton:
     below: Float[Tensor, "joints joints"]
     """1 where the second joint hangs below the first, or is the first."""
 
-    jumps: tuple[tuple[Int[Tensor, " some"], Int[Tensor, " some"]], ...]
+    jumps: tuple[tuple[Int[Tensor, "_"], Int[Tensor, "_"]], ...]
     """Rounds of pointer jumping: in each, ancestors to multiply with and the joints that have one."""
 
 

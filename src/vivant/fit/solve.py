@@ -120,7 +120,7 @@ def minimise(problem: Problem, state: State, steps: int) -> Solution:
         expect_finite("The body's fit", hessian=hessian, gradient=gradient)
         for _ in range(6):
             move = _bounded_step(problem, state, hessian, gradient, damping)
-            tried = _moved(problem, state, move)
+            tried = move_state(problem, state, move)
             keep_shape = not bool(problem.active.phenotypes.any())
             tried_posed, tried_rows, tried_cost = _measure(problem, tried, posed if keep_shape else None)
             if tried_cost < cost:
@@ -232,7 +232,7 @@ def _bounds(problem: Problem, state: State) -> tuple[Tensor, Tensor, Tensor]:
     return torch.cat(here).double(), torch.cat(low).double(), torch.cat(high).double()
 
 
-def _moved(problem: Problem, state: State, move: Float[Tensor, " columns"]) -> State:
+def move_state(problem: Problem, state: State, move: Float[Tensor, " columns"]) -> State:
     """Apply a step; the root turns about world axes."""
     active, used = problem.active, 0
 

@@ -27,6 +27,9 @@ FACE_STEP = 6
 FACE_TRUST = 12.0
 """Of all of them together, in body points."""
 
+DIRECTION_SIGMA = 0.3
+"""Radians by which the detector's guess of a limb's direction in space errs."""
+
 FOCAL_FACTORS = (0.8, 1.0, 1.25, 1.6, 2.0)
 """Of the focal length first told."""
 
@@ -109,8 +112,10 @@ def _fit_all_points(case: Case, state: State, steps: int) -> Solution:
 
 
 def _point_terms(case: Case, scale: float) -> tuple[Term, ...]:
+    """Terms of the body points; a large scale pulls back limbs that start on the wrong side."""
     evidence = case.evidence
-    return reprojection(evidence, 0, scale), directions(evidence, 0, 0.2), *balance(evidence, 0)
+    along = directions(evidence, 0, DIRECTION_SIGMA, scale)
+    return reprojection(evidence, 0, scale), along, *balance(evidence, 0)
 
 
 def _with_details(case: Case, points: Points, terms: tuple[Term, ...]) -> tuple[Points, tuple[Term, ...]]:

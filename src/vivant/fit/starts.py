@@ -71,7 +71,9 @@ def best_root(anatomy: Anatomy, body: Points, evidence: Evidence, state: State) 
     rows_v = torch.stack([zero, -weight, weight * rays[:, 1]], dim=1)
     goal_u = -weight * (places[:, 0] + rays[:, 0] * places[:, 2])
     goal_v = -weight * (-places[:, 1] + rays[:, 1] * places[:, 2])
-    matrix, goal = torch.cat([rows_u, rows_v]), torch.cat([goal_u, goal_v])
-    root = torch.linalg.lstsq(matrix, goal[:, None]).solution[:, 0]
+    matrix, goal = torch.cat([rows_u, rows_v]).double(), torch.cat([goal_u, goal_v]).double()
+    # The normal equations, for LAPACK's least squares differ in the last bits from call to call.
+    square = matrix.T @ matrix + 1e-9 * torch.eye(3).double()
+    root = torch.linalg.solve(square, matrix.T @ goal).float()
     # A detector's slip may throw the root behind the camera; 3 m is a usual distance.
     return root if float(root[2]) < -0.3 else torch.tensor([0.0, 0.0, -3.0])

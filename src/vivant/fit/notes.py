@@ -1,0 +1,44 @@
+"""What the fit had to guess, in plain sentences for the report."""
+
+from vivant.fit.quality import fit_quality
+from vivant.fit.stages import Case
+from vivant.records import Body, Person
+
+ROUGH = 2.5
+"""Percent of the person's extent: body points that miss by more make the pose doubtful."""
+
+
+def tell_guesses(case: Case, focal_before: float, body: Body) -> tuple[str, ...]:
+    """Name what was assumed and what fits badly.
+
+    Args:
+        case: The person and what was used of it.
+        focal_before: The focal length that was told at first.
+        body: The result.
+    """
+    person = case.person
+    notes = [*_hands(case, person)]
+    if person.face is None:
+        notes.append("The face was not found: the head has the body model's own face.")
+    if case.evidence.stance == "legs unseen":
+        notes.append("The legs are not in the picture: straight legs in a natural stance are assumed.")
+    focal = float(case.evidence.camera.focal[0])
+    if abs(focal / focal_before - 1) > 0.1:
+        notes.append(
+            f"The focal length was judged by the person: {focal:.0f} px instead of {focal_before:.0f} px. "
+            "If you know it, give --fit.focal-px."
+        )
+    rough = [s.value for s in fit_quality(person, body) if s.name == "reprojection" and s.value > ROUGH]
+    if rough:
+        notes.append(f"The body misses the points found by {rough[0]:.1f} % on average: the pose may be wrong.")
+    return tuple(notes)
+
+
+def _hands(case: Case, person: Person) -> list[str]:
+    """Which hands are guesses."""
+    used = [hand for hand, _ in case.hands]
+    return [
+        f"The {side} hand was not found: a relaxed hand is used."
+        for side, hand in (("left", person.left_hand), ("right", person.right_hand))
+        if not any(hand is one for one in used)
+    ]
