@@ -76,6 +76,13 @@ def test_render_jpg_has_a_white_background(vivant: Vivant, avatar: Path) -> None
         assert min(image.getpixel((0, 0))) > 250
 
 
+def test_export_writes_splats(vivant: Vivant, avatar: Path) -> None:
+    code, out, _ = vivant("export", avatar, avatar.parent / "me.ply")
+    assert code == 0
+    assert (avatar.parent / "me.ply").read_bytes().startswith(b"ply")
+    assert "me.ply" in out
+
+
 @pytest.mark.parametrize(
     "arguments, code, said",
     [
@@ -86,6 +93,7 @@ def test_render_jpg_has_a_white_background(vivant: Vivant, avatar: Path) -> None
         (("animate", "{avatar}", "--seconds", "0"), 2, "frames"),
         (("render", "{avatar}", "-o", "a.bmp"), 2, ".bmp"),
         (("render", "{avatar}", "--elevation", "90"), 2, "elevation"),
+        (("export", "{avatar}", "a.obj"), 2, ".obj"),
         (("render", "{broken}", "-o", "a.png"), 2, "damaged"),
         (("animate", "{photo}", "-o", "a.mp4"), 2, "damaged"),
         (("render", "{avatar}", "-o", "{avatar}/a.png"), 5, "is a file, not a folder"),

@@ -5,11 +5,12 @@ Results go to stdout. Progress and errors go to stderr, so that pipes carry resu
 
 import dataclasses
 import json
+import logging
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,15 +144,40 @@ def peak_memory() -> int | None:
 @contextmanager
 def listening(*, as_json: bool = False, quiet: bool = False) -> Iterator[Listener]:
     """Give a listener that shows a run's events: bars, plain lines where there is no terminal, or JSON."""
-    if as_json:
-        yield _print_json
-    elif quiet:
-        yield ignore
-    elif _stderr().is_terminal:
-        with _bars(_stderr()) as progress:
-            yield _Bars(progress)
-    else:
-        yield _Lines(_stderr())
+    with ExitStack() as stack:
+        if as_json:
+            listener: Listener = _print_json
+        elif quiet:
+            listener = ignore
+        elif _stderr().is_terminal:
+            listener = _Bars(stack.enter_context(_bars(_stderr())))
+        else:
+            listener = _Lines(_stderr())
+        stack.enter_context(_logs_as_notes(listener))
+        yield listener
+
+
+@contextmanager
+def _logs_as_notes(listener: Listener) -> Iterator[None]:
+    """Show what the package logs, such as that kernels are being compiled, as notes."""
+    handler, logger = _NoteHandler(listener), logging.getLogger("vivant")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+class _NoteHandler(logging.Handler):
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(logging.INFO)
+        self.listener = listener
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.listener(Noted(record.getMessage()))
 
 
 def _print_json(event: Event) -> None:

@@ -28,7 +28,8 @@ SEEN, GUESSED = (0.10, 0.62, 0.60), (0.96, 0.55, 0.15)
 
 def keypoint_svg(person: Person) -> str:
     """Points and bones as SVG shapes in the pixels of the person's image; doubtful ones are faint."""
-    unit = max(person.height_px, 50.0) / 100
+    # Of a half body the points' extent is small; lines shall be seen in the picture all the same.
+    unit = max(person.height_px, 0.6 * len(person.alpha)) / 100
     shapes = []
     index = {name: i for i, name in enumerate(BODY_POINTS)}
     points, sure = person.keypoints.tolist(), person.confidence.tolist()
