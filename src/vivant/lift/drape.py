@@ -38,6 +38,9 @@ FIRM = 0.1
 INSET = 0.7
 """Pixels that the skin stays within the mask: splats at a rim spread about so far beyond it."""
 
+WEB = 1.6
+"""Two parts with nothing but mask between them meet half way, if the gap is at most so many times a part's reach."""
+
 ROUNDS = 3
 
 
@@ -56,6 +59,9 @@ class Outline:
 
     shift: Float[ndarray, " points"]
     """Metres to the mask's edge along the normal; negative is inwards."""
+
+    meets: Bool[ndarray, " points"]
+    """Where the mask goes on to another part of the body: the shift is half the way to it."""
 
 
 def drape(
@@ -80,14 +86,18 @@ def drape(
     stiffness = _stiffness(skin)
     areas = vertex_areas(skin.verts, skin.faces)
     edges = edges_of(skin.faces)
+    met: list[tuple[sparse.csr_matrix, ndarray, ndarray]] = []
     for turn in range(ROUNDS):
         now = bare + shifts
         outline = find_outline(now, edges, skin, regions, lens, alpha)
         goal, weight, lines = _goals(outline, shifts, now, skin, regions)
-        matrix = stiffness + lines.T @ sparse.diags(weight) @ lines
-        target = lines.T @ (weight[:, None] * goal)
-        keep = areas * (0.003 + 3.0 * pinned)
-        matrix = matrix + sparse.diags(keep)
+        matrix, target = stiffness + sparse.diags(areas * (0.003 + 3.0 * pinned)), np.zeros_like(now)
+        for some_lines, some_goal, some_weight in ((lines, goal, weight), *met):
+            matrix = matrix + some_lines.T @ sparse.diags(some_weight) @ some_lines
+            target = target + some_lines.T @ (some_weight[:, None] * some_goal)
+        # Where two parts have met there is no outline any more; what brought them together holds them there.
+        together = np.flatnonzero(outline.meets)
+        met.append((lines[together], goal[together], weight[together]))
         if turn > 0:
             rounding, firmness = _rounding(outline, goal, now, skin, regions)
             firmness = firmness * areas * (1 - pinned)
@@ -127,36 +137,40 @@ def find_outline(
     free &= (point[:, 2] > 0.05) & _inside_picture(pixels, alpha.shape)
     part = regions.part[a]
     a, b, share, flat, pixels = a[free], b[free], share[free], flat[free], pixels[free]
-    shift, found = _walk(pixels, flat, part[free], metres_per_px[free], drawn, alpha)
-    return Outline(np.stack([a, b], 1)[found], share[found], flat[found], shift[found])
+    shift, found, meets = _walk(pixels, flat, part[free], metres_per_px[free], drawn, alpha)
+    return Outline(np.stack([a, b], 1)[found], share[found], flat[found], shift[found], meets[found])
 
 
 def _walk(
     pixels: ndarray, flat: ndarray, part: ndarray, metres_per_px: ndarray, drawn: Depths, alpha: ndarray
-) -> tuple[ndarray, ndarray]:
-    """Metres from outline points to the mask's edge, and where one was found."""
+) -> tuple[ndarray, ndarray, ndarray]:
+    """Metres from outline points to the mask's edge, where one was found, and where another part came before."""
     inside = _bilinear(alpha, pixels) > 0.5
     sign = np.where(inside, 1.0, -1.0)
     limit = np.where(inside, np.array(OUTWARD)[part], np.array(INWARD)[part]) / metres_per_px
-    steps = np.arange(0.0, max(float(limit.max(initial=1.0)), 1.0) + 0.5, 0.5)
+    steps = np.arange(0.0, WEB * max(float(limit.max(initial=1.0)), 1.0) + 0.5, 0.5)
     places = pixels[:, None] + (sign[:, None] * steps)[..., None] * flat[:, None]
     values = _bilinear(alpha, places.reshape(-1, 2)).reshape(len(pixels), -1)
     crossed = np.where(inside[:, None], values < 0.5, values >= 0.5)
-    # Walking outwards ends at another part of the body, and at the picture's border nothing is known.
-    stopped = (
-        inside[:, None] & (steps > 4) & _sample(drawn.covered, places.reshape(-1, 2)).reshape(values.shape)
-    )
-    stopped |= ~_inside_picture(places.reshape(-1, 2), alpha.shape).reshape(values.shape)
-    stopped |= steps > limit[:, None]
-    first = crossed.argmax(1)
-    rows = np.arange(len(pixels))
-    found = crossed.any(1) & (np.where(stopped.any(1), stopped.argmax(1), len(steps)) > first)
+    other = inside[:, None] & (steps > 4) & _sample(drawn.covered, places.reshape(-1, 2)).reshape(values.shape)
+    # At the picture's border nothing is known.
+    beyond = ~_inside_picture(places.reshape(-1, 2), alpha.shape).reshape(values.shape)
+    rows, first = np.arange(len(pixels)), crossed.argmax(1)
+    reached, stopped = _first(other), _first(beyond | (steps > limit[:, None]))
+    found = crossed.any(1) & (np.minimum(stopped, reached) > first)
+    meets = (reached < _first(crossed)) & (reached < _first(beyond | (steps > WEB * limit[:, None])))
     # Between two steps the edge lies where the values pass one half.
     before = np.maximum(first - 1, 0)
     low, high = values[rows, before] - 0.5, values[rows, first] - 0.5
     part_step = np.where(first > 0, low / np.where(np.abs(low - high) < 1e-6, 1.0, low - high), 0.0)
-    distance = sign * (steps[before] + 0.5 * np.clip(part_step, 0, 1))
-    return (distance - INSET) * metres_per_px, found
+    distance = sign * (steps[before] + 0.5 * np.clip(part_step, 0, 1)) - INSET
+    half_way = 0.5 * steps[np.minimum(reached, len(steps) - 1)] + INSET
+    return np.where(meets, half_way, distance) * metres_per_px, found | meets, meets
+
+
+def _first(events: Bool[ndarray, "points steps"]) -> Int[ndarray, " points"]:
+    """The step of each row's first event; the number of steps if there is none."""
+    return np.where(events.any(1), events.argmax(1), events.shape[1])
 
 
 def _goals(
@@ -183,7 +197,7 @@ def _rounding(
     Left and right are averaged at each height of a part, so that a limb that merely lies beside its place in the
     mask is moved and not thickened.
     """
-    total = (goal[:, :2] * outline.normal).sum(1)
+    total = np.where(outline.meets, 0.0, (goal[:, :2] * outline.normal).sum(1))
     rounding, firmness = np.zeros_like(now), np.zeros(len(now))
     normals = posed_normals(skin, now)
     towards = np.abs(facing(now, normals))

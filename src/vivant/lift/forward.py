@@ -15,14 +15,16 @@ from vivant.lift.dress import dress
 from vivant.lift.evidence import Evidence, gather, like
 from vivant.lift.gaussians import COVER, bind, discs, spacing_of
 from vivant.lift.guess import places_of
+from vivant.lift.mask import trusted_mask
 from vivant.lift.notes import tell_guesses
 from vivant.lift.posed import Lens, carry, draw_depths, facing, photo_lens, posed_normals
 from vivant.lift.regions import LEFT_HAND, Regions, find_regions
 from vivant.lift.scatter import scatter
 from vivant.lift.shell import Shell, build_shell, plain_colors
-from vivant.lift.sight import Picture, look, lookup, prepare_picture, ramp
+from vivant.lift.sight import Picture, Sight, look, lookup, prepare_picture, ramp
 from vivant.lift.solve import sharpen
 from vivant.lift.surface import Skin, fine_skin, normals_of
+from vivant.lift.tuck import tuck_hidden_hands
 from vivant.records import Avatar, Binding, Body, Origin, Person, Splats
 from vivant.splat import sh_from_colors
 
@@ -63,25 +65,32 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     picture = prepare_picture(person)
     frames = lens.blend(bare.weights)
     bare_cam = carry(frames, bare.verts)
-    evidence = _first_look(bare, regions, bare_cam, picture, lens)
+    sight = _look_at_verts(bare, bare_cam, picture, lens)
+    evidence = gather(sight, regions, bare.verts[:, 1])
+    tucked = tuck_hidden_hands(person, body, bare, regions, lens, bare_cam, sight, evidence)
+    if tucked is not body:
+        body, lens = tucked, photo_lens(tucked)
+        frames = lens.blend(bare.weights)
+        bare_cam = carry(frames, bare.verts)
     skin = dress(bare, regions, evidence)
     context.advance(0.1)
 
     pinned = regions.face if person.face is not None else 0.2 * regions.face
     pinned = pinned * ramp(facing(bare_cam, posed_normals(bare, bare_cam)), 0.25, 0.6)
+    picture = replace(picture, alpha=trusted_mask(picture, _part_picture(bare, regions, bare_cam, lens)))
     shifts = drape(skin, regions, lens, picture.alpha, pinned)
     draped = carry(frames, skin.verts) + shifts
     rest = skin.verts + np.linalg.solve(frames[:, :, :3], shifts[..., None])[..., 0]
     context.advance(0.3)
 
     # Draped, the head carries its hair and the arms their sleeves: what is seen of them is clearer now.
-    evidence = _first_look(skin, regions, draped, picture, lens)
+    evidence = gather(_look_at_verts(skin, draped, picture, lens), regions, skin.verts[:, 1])
     random = np.random.default_rng(context.seed)
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
         hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
     shell = build_shell(skin, regions, lens, draped, picture, hairlike, config.splats // 5, random)
-    cloth = _skin_cloud(skin, regions, lens, body, draped, rest, shell, picture, evidence, config, random)
+    cloth = _skin_cloud(skin, regions, lens, body, draped, rest, shell, picture, person, evidence, config, random)
     clouds = [cloth] if shell is None else [cloth, _shell_cloud(shell, skin, lens, body, rest, picture)]
     context.advance(0.8)
 
@@ -102,12 +111,18 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     )
 
 
-def _first_look(skin: Skin, regions: Regions, posed_cam: ndarray, picture: Picture, lens: Lens) -> Evidence:
-    """What the photo shows at the bare body's vertices."""
+def _look_at_verts(skin: Skin, posed_cam: ndarray, picture: Picture, lens: Lens) -> Sight:
+    """What the photo shows at the skin's vertices."""
     depths = draw_depths(posed_cam, skin.faces, lens)
     share = np.ones((len(posed_cam), 2))
-    sight = look(posed_cam, posed_normals(skin, posed_cam), share, depths.depth, picture, lens)
-    return gather(sight, regions, skin.verts[:, 1])
+    return look(posed_cam, posed_normals(skin, posed_cam), share, depths.depth, picture, lens)
+
+
+def _part_picture(skin: Skin, regions: Regions, posed_cam: ndarray, lens: Lens) -> ndarray:
+    """Which part of the body each pixel shows; -1 where none."""
+    depths = draw_depths(posed_cam, skin.faces, lens)
+    corner = np.take_along_axis(skin.faces[depths.face], depths.barycentric.argmax(2)[..., None], 2)[..., 0]
+    return np.where(depths.covered, regions.part[corner], -1)
 
 
 def _skin_cloud(
@@ -119,6 +134,7 @@ def _skin_cloud(
     rest: ndarray,
     shell: Shell | None,
     picture: Picture,
+    person: Person,
     evidence: Evidence,
     config: LiftConfig,
     random: np.random.Generator,
@@ -134,8 +150,10 @@ def _skin_cloud(
     sight = look(place, _unit(points.take(skin.faces, normals)), hands, blocked, picture, lens)
     anchor = 0.03 + 3 * (1 - sight.trust) ** 2
     if not evidence.gloved:
-        # A hand in a pocket or behind something is no hand of cloth.
-        foreign = ramp(points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2].max(1), 0.6, 0.9) * ~like(sight.color, evidence.skin, 0.085)
+        # A hand that was not found and has not the colour of skin is in a pocket or behind something.
+        found = np.array([hand is not None for hand in (person.left_hand, person.right_hand)])
+        on_hand = points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2] * ~found
+        foreign = ramp(on_hand.max(1), 0.6, 0.9) * ~like(sight.color, evidence.skin, 0.085)
         sight = replace(sight, trust=sight.trust * (1 - foreign))
         anchor = anchor + 30 * foreign
     means = points.take(skin.faces, rest)

@@ -12,10 +12,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import ndimage, sparse
 from scipy.sparse import linalg
-from scipy.spatial import cKDTree
 
 from vivant.core.cameras import Cameras
-from vivant.lift.charts import oklab_from_srgb
+from vivant.lift.mask import shrink
 from vivant.lift.posed import Depths, Lens, draw_depths
 from vivant.lift.regions import (
     HEAD,
@@ -122,18 +121,18 @@ def _span_sheets(
     scale = min(1.0, GRID / picture.size)
     small = _reduced(lens, scale)
     shape = (small.camera.height, small.camera.width)
-    solid = _shrunk(picture.alpha, shape) > 0.5
+    solid = shrink(picture.alpha, shape) > 0.5
     near = draw_depths(draped, skin.faces, small)
     corner = np.take_along_axis(skin.faces[near.face], near.barycentric.argmax(2)[..., None], 2)[..., 0]
     part = np.where(near.covered, regions.part[corner], -1)
-    free = _like_the_person(solid & ~near.covered, near.covered & solid, picture)
+    free = solid & ~near.covered
     empty = _worth_filling(free, part, float(solid.sum()))
     if not empty.any():
         return None
     far = _far_depth(draped, skin, small)
     metres = float(np.median(near.depth[near.covered])) / small.focal.mean()
     kind = np.where(near.covered, _kinds(regions)[corner], -1)
-    kind = _claim(kind, empty, _shrunk(hairlike, shape) > 0.5, metres)
+    kind = _claim(kind, empty, shrink(hairlike, shape) > 0.5, metres)
     vertex, weights = _hang(kind, near.covered, corner, empty, skin, regions, metres)
     half_body = np.clip((far - near.depth) / 2, 0.0, THICKEST)
     middle, half = _inflate(kind, near, near.depth + half_body, half_body, empty, metres)
@@ -151,11 +150,6 @@ def _reduced(lens: Lens, scale: float) -> Lens:
         intrinsics[:2, 2].copy(),
         lens.cam_from_rest,
     )
-
-
-def _shrunk(picture: ndarray, shape: tuple[int, int]) -> ndarray:
-    plane = torch.from_numpy(np.ascontiguousarray(picture, float))[None, None]
-    return torch.nn.functional.interpolate(plane, size=shape, mode="area")[0, 0].numpy()
 
 
 def _worth_filling(
@@ -197,30 +191,6 @@ def _is_cloth_or_hair(neighbors: Int[ndarray, " cells"], area: float) -> bool:
         return False
     between = min(touched[LEFT_LEG], touched[RIGHT_LEG]) > 0.1
     return area > (0.015 if between else 0.003)
-
-
-def _like_the_person(
-    empty: Bool[ndarray, "rows columns"], covered: Bool[ndarray, "rows columns"], picture: Picture
-) -> Bool[ndarray, "rows columns"]:
-    """Drop cells whose colour is rather that of the background close by: gaps that the mask has closed wrongly."""
-    shape = empty.shape
-    color = np.stack([_shrunk(plane, shape) for plane in np.moveaxis(picture.raw, 2, 0)], -1)
-    alpha = _shrunk(picture.alpha, shape)
-    rows, columns = np.indices(shape)
-    reach = 0.12 * picture.size * shape[0] / picture.alpha.shape[0]
-    tones = oklab_from_srgb(color.reshape(-1, 3)).reshape(color.shape)
-    features = np.concatenate([np.stack([rows, columns], -1) / reach, tones / 0.05], -1)
-    person, behind = covered & (alpha > 0.98), alpha < 0.02
-    if not empty.any() or person.sum() < 50 or behind.sum() < 50:
-        return empty
-    to_person, to_behind = (
-        cKDTree(features[some]).query(features[empty], k=4)[0].mean(1) for some in (person, behind)
-    )
-    kept = np.zeros(shape)
-    kept[empty] = to_person < 1.1 * to_behind
-    # Single cells err; their neighbourhood decides.
-    near = ndimage.gaussian_filter(empty.astype(float), 2.0)
-    return empty & (ndimage.gaussian_filter(kept, 2.0) > 0.5 * near)
 
 
 def _far_depth(draped: ndarray, skin: Skin, lens: Lens) -> ndarray:
@@ -403,8 +373,8 @@ def plain_colors(
     """The sheets' colours without detail: for the back, and for the front where the photo is not to be trusted."""
     small = (max(8, picture.alpha.shape[0] // 4), max(8, picture.alpha.shape[1] // 4))
     cover = (shell.depth > 0) * picture.inside.clip(0, 3) * (picture.alpha > 0.95)
-    planes = [_shrunk(cover * plane, small) for plane in (1.0, *np.moveaxis(picture.smooth, 2, 0))]
-    plain = [_shrunk(plane, small) for plane in (np.ones_like(cover), *np.moveaxis(picture.smooth, 2, 0))]
+    planes = [shrink(cover * plane, small) for plane in (1.0, *np.moveaxis(picture.smooth, 2, 0))]
+    plain = [shrink(plane, small) for plane in (np.ones_like(cover), *np.moveaxis(picture.smooth, 2, 0))]
     box = 2 * round(0.004 * picture.size) + 1
     total = [
         _twice_box(plane, box) + 0.01 * _twice_box(plane, 4 * box + 1) + 1e-9 * rest
