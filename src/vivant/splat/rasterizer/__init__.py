@@ -84,6 +84,10 @@ def _draw(backend: Backend, request: Request) -> Blended:
         from vivant.splat.rasterizer import _reference
 
         return _reference.draw(request)
+    if backend == "gsplat":
+        from vivant.splat.rasterizer import _gsplat
+
+        return _gsplat.draw(request)
     from vivant.splat.rasterizer import _numba
 
     return _numba.draw(request)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vivant.core.cameras import Cameras
 from vivant.core.rotations import matrices_from_quats
+from vivant.records import Splats
 from vivant.splat.harmonics import colors_from_sh
 from vivant.splat.rasterizer._limits import (
     ALPHA_LEAST,
@@ -65,20 +66,18 @@ def _draw_view(request: Request, camera: Cameras) -> Float[Tensor, "height width
 def project_splats(request: Request, camera: Cameras) -> Projected:
     """Project what the camera can see, and sort it by depth."""
     splats, cam_from_world = request.splats, camera.cam_from_world[0]
-    depth = splats.means @ cam_from_world[2, :3] + cam_from_world[2, 3]
+    rotation, shift = cam_from_world[:3, :3], cam_from_world[:3, 3]
+    means_cam = splats.means @ rotation.T + shift
+    payload, depth = collect_payload(request, camera, means_cam), means_cam[:, 2]
     order = depth.detach().float().argsort(stable=True)
     order = order[depth[order] > NEAR]
     # A splat so large that its numbers overflow is left out.
     reach = splats.scales.detach().amax(1) * camera.intrinsics[0].detach().diagonal()[:2].max()
     order = order[(reach / (1 if camera.orthographic else depth.detach()))[order] < LARGEST]
-    means, scales = splats.means[order], splats.scales[order]
-    axes_world = matrices_from_quats(splats.quats[order])
 
-    rotation = cam_from_world[:3, :3]
-    means_cam = means @ rotation.T + cam_from_world[:3, 3]
-    axes_cam = rotation @ axes_world
-    centers, jacobian = _linearize(means_cam, camera)
-    half = jacobian @ (axes_cam * scales[:, None])
+    axes_cam = rotation @ matrices_from_quats(splats.quats[order])
+    centers, jacobian = _linearize(means_cam[order], camera)
+    half = jacobian @ (axes_cam * splats.scales[order][:, None])
     xx, xy, yy = _symmetric(half @ half.transpose(1, 2))
     opacities = splats.opacities[order]
     if request.antialiased:
@@ -87,13 +86,21 @@ def project_splats(request: Request, camera: Cameras) -> Projected:
         ratio = (before / after).clamp(min=0)
         opacities = opacities * torch.where(ratio > 0, ratio, 1).sqrt() * (ratio > 0)
 
-    payload = [colors_from_sh(splats.sh[order], _directions(means, camera)), means_cam[:, 2:]]
-    if request.normals:
-        payload.append(_facing_normals(axes_cam, scales, means_cam, camera.orthographic))
-    if request.features is not None:
-        payload.append(request.features[order])
     covariances = torch.stack([xx + BLUR, xy, yy + BLUR], dim=-1)
-    return Projected(centers, covariances, opacities, torch.cat(payload, dim=1))
+    return Projected(centers, covariances, opacities, payload[order])
+
+
+def collect_payload(
+    request: Request, camera: Cameras, means_cam: Float[Tensor, "splats 3"]
+) -> Float[Tensor, "splats channels"]:
+    """What one camera's picture blends: colour, depth, then normal and features if asked for."""
+    splats = request.splats
+    columns = [colors_from_sh(splats.sh, _directions(splats.means, camera)), means_cam[:, 2:]]
+    if request.normals:
+        columns.append(_facing_normals(splats, means_cam, camera))
+    if request.features is not None:
+        columns.append(request.features)
+    return torch.cat(columns, dim=1)
 
 
 def _linearize(
@@ -139,15 +146,13 @@ def _directions(means: Float[Tensor, "splats 3"], camera: Cameras) -> Float[Tens
 
 
 def _facing_normals(
-    axes_cam: Float[Tensor, "splats 3 3"],
-    scales: Float[Tensor, "splats 3"],
-    means_cam: Float[Tensor, "splats 3"],
-    orthographic: bool,
+    splats: Splats, means_cam: Float[Tensor, "splats 3"], camera: Cameras
 ) -> Float[Tensor, "splats 3"]:
-    """Shortest axis of each splat, turned towards the camera."""
-    shortest = scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
+    """Shortest axis of each splat in camera axes, turned towards the camera."""
+    axes_cam = camera.cam_from_world[0, :3, :3] @ matrices_from_quats(splats.quats)
+    shortest = splats.scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
     normals = axes_cam.gather(2, shortest)[..., 0]
-    away = normals[:, 2] if orthographic else (normals * means_cam).sum(-1)
+    away = normals[:, 2] if camera.orthographic else (normals * means_cam).sum(-1)
     return torch.where(away[:, None] > 0, -normals, normals)
 
 
