@@ -1,7 +1,7 @@
 """What a `Person` tells about body and pose, in the solver's units."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -14,14 +14,28 @@ from vivant.records import BODY_POINTS, Person
 STATURE = 1.7
 """Metres; one hundredth of it, in the picture, is the unit of image errors."""
 
+
+class Limb(NamedTuple):
+    """Two body points whose direction in space the detector guesses, and how well it does (on renders)."""
+
+    start: str
+    end: str
+    sigma: float
+    """Radians."""
+
+    lean: float = 0.0
+    """How much farther forward than the truth the guess points: it sees everybody lean and crouch a little."""
+
+
 LIMBS = (
-    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
-    ("right_elbow", "right_wrist"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
-    ("right_hip", "right_knee"), ("right_knee", "right_ankle"), ("left_ankle", "left_foot_index"),
-    ("right_ankle", "right_foot_index"), ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip"),
-    ("right_ear", "left_ear"), ("left_hip", "left_shoulder"), ("right_hip", "right_shoulder"),
-)  # fmt: skip
-"""Whose directions in space the detector's guess is trusted with."""
+    *(Limb(f"{side}_shoulder", f"{side}_elbow", 0.40) for side in ("left", "right")),
+    *(Limb(f"{side}_elbow", f"{side}_wrist", 0.35) for side in ("left", "right")),
+    *(Limb(f"{side}_hip", f"{side}_knee", 0.30, lean=0.10) for side in ("left", "right")),
+    *(Limb(f"{side}_knee", f"{side}_ankle", 0.25) for side in ("left", "right")),
+    *(Limb(f"{side}_ankle", f"{side}_foot_index", 0.40) for side in ("left", "right")),
+    *(Limb(f"{side}_hip", f"{side}_shoulder", 0.20, lean=0.11) for side in ("left", "right")),
+    *(Limb(f"right_{part}", f"left_{part}", 0.20) for part in ("shoulder", "hip", "ear")),
+)
 
 OURS_FROM_OPENCV = torch.tensor([1.0, -1.0, -1.0])
 """Level camera at the origin: right stays, down becomes -y, forward becomes -z."""
@@ -155,14 +169,29 @@ def reprojection(evidence: Evidence, first: int, scale: float) -> Reprojection:
     )
 
 
-def directions(evidence: Evidence, first: int, sigma: float, scale: float) -> Directions:
-    """Limbs point where the detector's guess in space says."""
-    pairs = torch.tensor([[BODY_POINTS.index(a), BODY_POINTS.index(b)] for a, b in LIMBS])
+def directions(evidence: Evidence, first: int, scale: float) -> Directions:
+    """Limbs point where the detector's guess in space says, its usual lean taken off."""
+    pairs = torch.tensor([[BODY_POINTS.index(limb.start), BODY_POINTS.index(limb.end)] for limb in LIMBS])
+    rows = torch.tensor([[evidence.row(limb.start), evidence.row(limb.end)] for limb in LIMBS]) + first
     along = evidence.points_world[pairs[:, 1]] - evidence.points_world[pairs[:, 0]]
+    along = along / along.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    front = trunk_rotation(evidence.points_world)[:, 2]
+    along = along - torch.tensor([limb.lean for limb in LIMBS])[:, None] * front
+    along = along / along.norm(dim=1, keepdim=True).clamp(min=1e-6)
     trust = evidence.confidence[pairs].amin(1)
-    rows = torch.tensor([[evidence.row(a), evidence.row(b)] for a, b in LIMBS]) + first
-    targets = along / along.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    return Directions(rows[:, 0], rows[:, 1], targets, sigma, trust, scale)
+    sigma = torch.tensor([limb.sigma for limb in LIMBS])
+    return Directions(rows[:, 0], rows[:, 1], along, sigma, trust, scale)
+
+
+def trunk_rotation(points_world: Float[Tensor, "33 3"]) -> Float[Tensor, "3 3"]:
+    """Columns: where the trunk's left, up and front point."""
+    at = {name: points_world[BODY_POINTS.index(name)] for name in BODY_POINTS}
+    up = at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]
+    left = at["left_shoulder"] - at["right_shoulder"] + 0.7 * (at["left_hip"] - at["right_hip"])
+    up = up / up.norm().clamp(min=1e-6)
+    left = left - (left @ up) * up
+    left = left / left.norm().clamp(min=1e-6)
+    return torch.stack([left, up, torch.linalg.cross(left, up)], dim=1)
 
 
 def balance(evidence: Evidence, first: int) -> tuple[Alignment, ...]:

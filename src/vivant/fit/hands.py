@@ -24,6 +24,9 @@ PALM = (0, 5, 9, 13, 17)
 TWISTS = (0.0, 0.8, -0.8)
 """Radians of forearm twist to start from: a palm seen the wrong way round is a trap."""
 
+BONE_SIGMA = 0.35
+"""Radians by which the detector's guess of a bone's direction in space errs."""
+
 SURE = 0.4
 """Hands seen with less confidence are not followed."""
 
@@ -68,14 +71,13 @@ def fit_hand(
     size = hand_size_px(hand)
     edges = torch.tensor(BONES)
     along = (hand.points_world[edges[:, 1]] - hand.points_world[edges[:, 0]]) * OURS_FROM_OPENCV
+    along = along / along.norm(dim=1, keepdim=True).clamp(min=1e-6)
     sure = float(min(1.0, max(0.3, hand.confidence)))
+    trust, sigma = torch.full((len(BONES),), sure), torch.full((len(BONES),), BONE_SIGMA)
     terms = (
         Reprojection(camera, torch.arange(21), hand.points, 0.05 * size, torch.full((21,), sure), 4.0),
-        Directions(
-            edges[:, 0], edges[:, 1], along / along.norm(dim=1, keepdim=True).clamp(min=1e-6), 0.35,
-            torch.full((len(BONES),), sure), 4.0,
-        ),
-    )  # fmt: skip
+        Directions(edges[:, 0], edges[:, 1], along, sigma, trust, 4.0),
+    )
     problem = Problem(anatomy, points, terms, prior, active)
     twist = freedoms.index(f"lowerarm02.{side}")
     found = [minimise(problem, _twisted(state, twist, turn), steps) for turn in TWISTS]

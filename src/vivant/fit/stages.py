@@ -27,8 +27,8 @@ FACE_STEP = 6
 FACE_TRUST = 12.0
 """Of all of them together, in body points."""
 
-DIRECTION_SIGMA = 0.3
-"""Radians by which the detector's guess of a limb's direction in space errs."""
+DIRECTION_SCALE = 2.5
+"""In sigmas: guesses of directions in space that are farther off are mistakes."""
 
 FOCAL_FACTORS = (0.8, 1.0, 1.25, 1.6, 2.0)
 """Of the focal length first told."""
@@ -76,7 +76,8 @@ def fit_points(case: Case) -> tuple[Case, State]:
     anatomy, prior, points = case.anatomy, case.prior, case.landmarks.body
     start = first_state(anatomy, case.landmarks, case.evidence, prior.phenotypes)
     roughly = activate(anatomy, joints=case.body_joints, phenotypes=("height", "proportions"), tilt=True)
-    terms = _point_terms(case, 30.0)
+    # Wide scales pull back limbs that start on the wrong side.
+    terms = _point_terms(case, 30.0, 30.0)
     found = [
         minimise(Problem(anatomy, points, terms, prior, roughly), state, 15)
         for state in stances(anatomy, start)
@@ -106,15 +107,14 @@ def _judge_focal(case: Case, state: State) -> tuple[Case, State]:
 
 def _fit_all_points(case: Case, state: State, steps: int) -> Solution:
     anatomy = case.anatomy
-    points, terms = _with_details(case, case.landmarks.body, _point_terms(case, 8.0))
+    points, terms = _with_details(case, case.landmarks.body, _point_terms(case, 8.0, DIRECTION_SCALE))
     every = activate(anatomy, joints=case.body_joints, phenotypes=anatomy.model.phenotype_names, tilt=True)
     return minimise(Problem(anatomy, points, terms, case.prior, every), state, steps)
 
 
-def _point_terms(case: Case, scale: float) -> tuple[Term, ...]:
-    """Terms of the body points; a large scale pulls back limbs that start on the wrong side."""
+def _point_terms(case: Case, scale: float, direction_scale: float) -> tuple[Term, ...]:
     evidence = case.evidence
-    along = directions(evidence, 0, DIRECTION_SIGMA, scale)
+    along = directions(evidence, 0, direction_scale)
     return reprojection(evidence, 0, scale), along, *balance(evidence, 0)
 
 
@@ -139,7 +139,7 @@ def _with_details(case: Case, points: Points, terms: tuple[Term, ...]) -> tuple[
 def fit_outline(case: Case, state: State, mask: Mask | None) -> State:
     """Fit points and outline together, limbs kept apart; the outline is matched anew several times."""
     anatomy, camera, sigma_px = case.anatomy, case.evidence.camera, case.evidence.sigma_px
-    points, terms = _with_details(case, case.landmarks.body, _point_terms(case, 6.0))
+    points, terms = _with_details(case, case.landmarks.body, _point_terms(case, 6.0, DIRECTION_SCALE))
     balls = make_balls(anatomy.model, state.phenotypes)
     terms = (*terms, Apart(balls, len(points)))
     points = join_points([points, balls.points])

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.fit.evidence import Evidence
+from vivant.fit.evidence import Evidence, trunk_rotation
 from vivant.fit.landmarks import Landmarks
 from vivant.fit.reduced import Points, State, place_points
 from vivant.fit.solve import Anatomy
-from vivant.records import BODY_POINTS
 
 STANCES = {
     "standing": ((0.0, 0.0), (0.0, 0.0)),
@@ -26,7 +25,7 @@ def first_state(
 ) -> State:
     """A relaxed body, turned as the detector guesses and put where it projects best."""
     state = State(
-        root_rotation=_trunk_rotation(evidence.points_world),
+        root_rotation=trunk_rotation(evidence.points_world),
         root=torch.zeros(3),
         bends=anatomy.freedoms.natural.clone(),
         phenotypes=phenotypes,
@@ -46,17 +45,6 @@ def stances(anatomy: Anatomy, state: State) -> list[State]:
             bends[freedoms.index(f"lowerleg01.{side}"), 1] += knee
         states.append(replace(state, bends=bends))
     return states
-
-
-def _trunk_rotation(points_world: Float[Tensor, "33 3"]) -> Float[Tensor, "3 3"]:
-    """Columns: where the trunk's left, up and front point."""
-    at = {name: points_world[BODY_POINTS.index(name)] for name in BODY_POINTS}
-    up = at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]
-    left = at["left_shoulder"] - at["right_shoulder"] + 0.7 * (at["left_hip"] - at["right_hip"])
-    up = up / up.norm().clamp(min=1e-6)
-    left = left - (left @ up) * up
-    left = left / left.norm().clamp(min=1e-6)
-    return torch.stack([left, up, torch.linalg.cross(left, up)], dim=1)
 
 
 def best_root(anatomy: Anatomy, body: Points, evidence: Evidence, state: State) -> Float[Tensor, "3"]:

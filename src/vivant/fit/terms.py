@@ -115,7 +115,7 @@ class Directions:
     targets: Float[Tensor, "limbs 3"]
     """Unit, in the solver's world."""
 
-    sigma: float
+    sigma: Float[Tensor, " limbs"]
     """Radians."""
 
     trust: Float[Tensor, " limbs"]
@@ -126,9 +126,9 @@ class Directions:
         along = places[self.end] - places[self.start]
         length = along.norm(dim=1, keepdim=True).clamp(min=1e-3)
         along = along / length
-        error = (along - self.targets) / self.sigma
+        error = (along - self.targets) / self.sigma[:, None]
         loss, weight = robust(error.square().sum(1), self.scale)
-        square = (torch.eye(3) - along[:, :, None] * along[:, None]) / (length[..., None] * self.sigma)
+        square = (torch.eye(3) - along[:, :, None] * along[:, None]) / (length * self.sigma[:, None])[..., None]
         return Rows(
             values=error.flatten(),
             weights=(self.trust * weight).repeat_interleave(3),
