@@ -55,12 +55,30 @@ def draw(request: Request) -> Blended:
 
 
 def _draw_view(request: Request, camera: Cameras) -> Float[Tensor, "height width channels"]:
+    """Blend one tile after the other; the last channel is alpha."""
     projected = project_splats(request, camera)
-    rows = []
-    for top in range(0, camera.height, TILE):
-        tiles = [_draw_tile(projected, camera, left, top) for left in range(0, camera.width, TILE)]
-        rows.append(torch.cat(tiles, dim=1))
+    tops, lefts = range(0, camera.height, TILE), range(0, camera.width, TILE)
+    members = [_members(projected, top, lefts) for top in tops]
+    # One table, taken apart at once: gradients of a thousand small lookups would cost more than all else.
+    table = torch.cat(
+        [projected.centers, projected.covariances, projected.opacities[:, None], projected.payload], dim=1
+    )
+    counts = [len(numbers) for row in members for numbers in row]
+    parts = iter(table[torch.cat([numbers for row in members for numbers in row])].split(counts))
+    rows = [torch.cat([_draw_tile(next(parts), camera, left, top) for left in lefts], dim=1) for top in tops]
     return torch.cat(rows, dim=0)
+
+
+@torch.no_grad()
+def _members(projected: Projected, top: int, lefts: range) -> list[Tensor]:
+    """Numbers of the splats that are at least `ALPHA_LEAST` somewhere in each tile of a row."""
+    reach = 2 * (projected.opacities / ALPHA_LEAST).clamp(min=1e-30).log()
+    # 1 % more than the exact ellipse, so that rounding here cannot decide what is drawn.
+    radius = 1.01 * (reach.clamp(min=0)[:, None] * projected.covariances[:, [0, 2]]).sqrt()
+    low, high = projected.centers - radius, projected.centers + radius
+    in_row = ((high[:, 1] >= top) & (low[:, 1] <= top + TILE) & (reach > 0)).nonzero()[:, 0]
+    low, high = low[in_row, 0], high[in_row, 0]
+    return [in_row[(high >= left) & (low <= left + TILE)] for left in lefts]
 
 
 def project_splats(request: Request, camera: Cameras) -> Projected:
@@ -157,38 +175,20 @@ def _facing_normals(
 
 
 def _draw_tile(
-    projected: Projected, camera: Cameras, left: int, top: int
+    table: Float[Tensor, "splats columns"], camera: Cameras, left: int, top: int
 ) -> Float[Tensor, "height width channels"]:
-    """Blend one square front to back; the last channel is alpha."""
-    right, bottom = min(left + TILE, camera.width), min(top + TILE, camera.height)
-    like = projected.centers
-    column = torch.arange(left, right).to(like) + 0.5
-    row = torch.arange(top, bottom).to(like) + 0.5
-    near = _touching(projected, left, right, top, bottom)
-    centers, payload = projected.centers[near], projected.payload[near]
-    xx, xy, yy = projected.covariances[near].unbind(-1)
-    dx = column[None, :, None] - centers[:, 0]
-    dy = row[:, None, None] - centers[:, 1]
+    """Blend the splats of one square front to back; the last channel is alpha."""
+    column = torch.arange(left, min(left + TILE, camera.width)).to(table) + 0.5
+    row = torch.arange(top, min(top + TILE, camera.height)).to(table) + 0.5
+    x, y, xx, xy, yy, opacities = table[:, :6].unbind(1)
+    dx, dy = column[None, :, None] - x, row[:, None, None] - y
     squared = (yy * dx * dx - 2 * xy * dx * dy + xx * dy * dy) / (xx * yy - xy * xy)
-    alpha = (projected.opacities[near] * (-0.5 * squared).exp()).clamp(max=ALPHA_MOST)
+    alpha = (opacities * (-0.5 * squared).exp()).clamp(max=ALPHA_MOST)
     alpha = alpha * (alpha.detach() >= ALPHA_LEAST)
     light = _light_before(alpha.detach())
     alpha = alpha * (light >= TRANSMITTANCE_LEAST)
     weights = alpha * _light_before(alpha)
-    through = 1 - weights.sum(-1, keepdim=True)
-    return torch.cat([weights @ payload, 1 - through], dim=-1)
-
-
-def _touching(projected: Projected, left: int, right: int, top: int, bottom: int) -> Tensor:
-    """Numbers of the splats that are at least `ALPHA_LEAST` somewhere in the box round a tile."""
-    with torch.no_grad():
-        reach = 2 * (projected.opacities / ALPHA_LEAST).clamp(min=1e-30).log()
-        # 1 % more than the exact ellipse, so that rounding here cannot decide what is drawn.
-        radius = 1.01 * (reach.clamp(min=0)[:, None] * projected.covariances[:, [0, 2]]).sqrt()
-        low, high = projected.centers - radius, projected.centers + radius
-        across = (high[:, 0] >= left) & (low[:, 0] <= right)
-        down = (high[:, 1] >= top) & (low[:, 1] <= bottom)
-        return (across & down & (reach > 0)).nonzero()[:, 0]
+    return torch.cat([weights @ table[:, 6:], weights.sum(-1, keepdim=True)], dim=-1)
 
 
 def _light_before(alpha: Float[Tensor, "*pixels splats"]) -> Float[Tensor, "*pixels splats"]:
