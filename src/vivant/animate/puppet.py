@@ -21,6 +21,12 @@ from vivant.core.rotations import (
 )
 from vivant.records import Pose, Rig
 
+AHEAD, BEHIND = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
+"""Where a forearm and a shin go when elbow and knee bend, at rest."""
+
+STRAIGHT = 0.05
+"""Sine of the bend below which two bones count as straight."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -161,7 +167,7 @@ def _set_arm(rig: Rig, quats: Float[Tensor, "frames joints 4"], side: Side, arm:
     back = matrices_from_quats(invert_quats(collar))
     u, f = (back @ arm.upper[..., None])[..., 0], (back @ arm.lower[..., None])[..., 0]
     bone_u, bone_f = at[lower] - at[upper], at[wrist] - at[lower]
-    quats[:, upper], quats[:, lower] = _hinge(bone_u, bone_f, u, f)
+    quats[:, upper], quats[:, lower] = _hinge(bone_u, bone_f, u, f, AHEAD)
     along = torch.nn.functional.normalize(bone_f, dim=0)
     twist = side.sign * arm.pronation[:, None] * along
     palm = _palm(rig, side)
@@ -194,7 +200,7 @@ def _set_leg(
     u, f = _two_bones(hip, foot.ankle, float(bone_u.norm()), float(bone_f.norm()), ahead)
     back = turned.transpose(-1, -2)
     u, f = (back @ u[..., None])[..., 0], (back @ f[..., None])[..., 0]
-    quats[:, upper], quats[:, lower] = _hinge(bone_u, bone_f, u, f)
+    quats[:, upper], quats[:, lower] = _hinge(bone_u, bone_f, u, f, BEHIND)
     world = multiply_quats(root, multiply_quats(quats[:, upper], quats[:, lower]))
     tip = quats_from_rotvecs(torch.stack([foot.pitch, 0 * foot.pitch, 0 * foot.pitch], dim=-1))
     quats[:, ankle] = multiply_quats(invert_quats(world), multiply_quats(flat, tip))
@@ -225,15 +231,20 @@ def _hinge(
     bone_f: Float[Tensor, "3"],
     u: Float[Tensor, "frames 3"],
     f: Float[Tensor, "frames 3"],
+    flex: tuple[float, float, float],
 ) -> tuple[Float[Tensor, "frames 4"], Float[Tensor, "frames 4"]]:
     """Turns of a ball joint and of the hinge after it that bring two bones into two directions.
 
-    The hinge's axis stands across both bones, at rest and in the pose; nothing twists besides.
+    The hinge's axis stands across both bones, at rest and in the pose; nothing twists besides. Bones that are
+    straight at rest tell no axis; there the lower one bends towards `flex`.
     """
-    rest, posed = _frame(bone_u[None], bone_f[None]), _frame(u, f)
-    ball = quats_from_matrices(posed @ rest.transpose(-1, -2))
-    bend = _angle(u, f) - _angle(bone_u[None], bone_f[None])
-    return ball, quats_from_rotvecs(bend[:, None] * rest[..., 1])
+    along, beyond = torch.nn.functional.normalize(torch.stack([bone_u, bone_f]), dim=-1)
+    straight = float(torch.linalg.cross(along, beyond).norm()) < STRAIGHT
+    rest = _frame(along[None], bone_u.new_tensor([flex]) if straight else beyond[None])
+    axis = rest[0, :, 1]
+    at_rest = torch.atan2(torch.linalg.cross(along, beyond) @ axis, along @ beyond)
+    ball = quats_from_matrices(_frame(u, f) @ rest.transpose(-1, -2))
+    return ball, quats_from_rotvecs((_angle(u, f) - at_rest)[:, None] * axis)
 
 
 def _frame(u: Float[Tensor, "frames 3"], f: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3 3"]:
