@@ -17,6 +17,9 @@ from vivant.core.errors import BadInputError
 THREADS_VARIABLE = "VIVANT_THREADS"
 """Environment variable that limits the threads of compiled kernels."""
 
+WORKER = "vivant-kernel"
+"""How the pool's threads are called."""
+
 
 def thread_count() -> int:
     """How many threads kernels use when the caller does not say: the processors this process may run on.
@@ -39,8 +42,10 @@ def run_on_threads(work: Callable[[int], None], threads: int) -> None:
 
     An exception in any of them is raised here, after the others have ended.
     """
-    if threads == 1:
-        work(0)
+    if threads == 1 or threading.current_thread().name.startswith(WORKER):
+        # A worker that waited for other workers could wait for ever.
+        for thread in range(threads):
+            work(thread)
         return
     # The process id is part of the key because a forked child inherits the pool but not its threads.
     pool = _pool(os.getpid(), threads - 1)
@@ -56,7 +61,7 @@ def run_on_threads(work: Callable[[int], None], threads: int) -> None:
 
 @functools.cache
 def _pool(process: int, workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="vivant-kernel")
+    return ThreadPoolExecutor(workers, thread_name_prefix=WORKER)
 
 
 def take_turns(work: Callable[[int], None], turns: int, threads: int) -> None:

@@ -1,0 +1,69 @@
+"""Work is shared among threads, all of it, once, and errors come home."""
+
+import threading
+import time
+
+import pytest
+
+from vivant.core.errors import BadInputError
+from vivant.core.threads import THREADS_VARIABLE, run_on_threads, take_turns, thread_count
+
+
+def test_each_thread_is_called_with_its_number() -> None:
+    for threads in (1, 2, 5):
+        called: list[int] = []
+        run_on_threads(called.append, threads)
+        assert sorted(called) == list(range(threads))
+
+
+def test_threads_work_side_by_side() -> None:
+    barrier = threading.Barrier(3, timeout=20)
+    run_on_threads(lambda _: barrier.wait(), 3)
+
+
+def test_turns_are_taken_once_each_and_by_several() -> None:
+    taken: list[int] = []
+    workers: set[str] = set()
+
+    def work(turn: int) -> None:
+        taken.append(turn)
+        workers.add(threading.current_thread().name)
+        time.sleep(0.002)
+
+    take_turns(work, 50, 2)
+    assert sorted(taken) == list(range(50))
+    assert len(workers) == 2
+    take_turns(work, 0, 2)
+    assert len(taken) == 50
+
+
+def test_work_that_shares_out_work_itself_does_not_wait_for_ever() -> None:
+    called: list[int] = []
+    run_on_threads(lambda _: run_on_threads(called.append, 2), 2)
+    assert sorted(called) == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("culprit", [0, 1])
+def test_an_error_is_raised_after_all_have_ended(culprit: int) -> None:
+    ended: list[int] = []
+
+    def work(thread: int) -> None:
+        if thread == culprit:
+            raise ZeroDivisionError
+        time.sleep(0.05)
+        ended.append(thread)
+
+    with pytest.raises(ZeroDivisionError):
+        run_on_threads(work, 2)
+    assert ended == [1 - culprit]
+
+
+def test_the_environment_sets_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(THREADS_VARIABLE, raising=False)
+    assert thread_count() >= 1
+    monkeypatch.setenv(THREADS_VARIABLE, "3")
+    assert thread_count() == 3
+    for wrong in ("0", "-1", "two", "1.5"):
+        monkeypatch.setenv(THREADS_VARIABLE, wrong)
+        with pytest.raises(BadInputError, match=f"VIVANT_THREADS is '{wrong}'"):
+            thread_count()
