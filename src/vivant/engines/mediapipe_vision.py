@@ -236,13 +236,15 @@ def _deferred(*names: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what MediaPipe's C++ writes to the console away from the user, unless it fails."""
-    wanted = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    with tempfile.TemporaryFile() as spoken, warnings.catch_warnings():
+    with tempfile.TemporaryFile() as spoken, warnings.catch_warnings(), _few_words():
         # protobuf and absl warn about themselves.
         warnings.simplefilter("ignore")
-        console = os.dup(2)
+        try:
+            console = os.dup(2)
+        except OSError:
+            # There is no console.
+            yield
+            return
         os.dup2(spoken.fileno(), 2)
         failed = True
         try:
@@ -254,8 +256,19 @@ def _quiet() -> Iterator[None]:
             if failed:
                 spoken.seek(0)
                 sys.stderr.write(spoken.read().decode(errors="replace"))
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _few_words() -> Iterator[None]:
+    """Ask the C++ libraries for errors only, while they load."""
+    wanted = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

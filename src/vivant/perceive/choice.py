@@ -51,8 +51,9 @@ def _pick(people: list[Found], wanted: int | None) -> tuple[Found, tuple[str, ..
     largest = max(people, key=lambda person: person.size)
     rivals = sum(person.size >= SMALL * largest.size for person in people)
     if rivals > 1:
+        large = "" if rivals == len(people) else f", {rivals} of them large"
         raise ManyPersonsError(
-            f"{len(people)} people are in the photo, {rivals} of them large. "
+            f"{len(people)} people are in the photo{large}. "
             f"Say which one you mean with --person N, counted from left (1) to right ({len(people)})."
         )
     if len(people) == 1:

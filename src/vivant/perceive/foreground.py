@@ -22,26 +22,29 @@ EVENNESS = 1e-5
 
 def estimate_foreground(image: Color, alpha: Plane) -> Color:
     """Give the person's colour: the photo's inside, unmixed at the rim, and carried on outward beyond it."""
-    height, width = alpha.shape
+    levels = _pyramid(image, alpha)
     foreground = background = np.full((1, 1, 3), image.mean((0, 1)), np.float32)
-    for level_width, level_height in _sizes(width, height):
-        size = (level_width, level_height)
-        level_image = image if size == (width, height) else _resized(image, size)
-        level_alpha = alpha if size == (width, height) else resize_plane(alpha, size, smooth=False).clip(0, 1)
-        foreground = _repeated(foreground, size)
-        background = _repeated(background, size)
-        small = max(size) <= SMALL_SIDE
+    for level_image, level_alpha in levels:
+        height, width = level_alpha.shape
+        small = max(height, width) <= SMALL_SIDE
         # Where alpha is 0 or 1 the colours are known or do not matter; large levels pass over them.
-        open_pixels = (
-            np.ones(level_alpha.shape, bool) if small else (level_alpha > 0.005) & (level_alpha < 0.995)
-        )
-        inside, outside = (level_alpha >= 0.995)[..., None], (level_alpha <= 0.005)[..., None]
-        foreground = np.where(inside, level_image, foreground)
-        background = np.where(outside, level_image, background)
-        _relax(
-            level_image, level_alpha, foreground, background, open_pixels, STEPS_SMALL if small else STEPS_LARGE
-        )
+        inside, outside = level_alpha >= 0.995, level_alpha <= 0.005
+        foreground = np.where(inside[..., None], level_image, _repeated(foreground, (width, height)))
+        background = np.where(outside[..., None], level_image, _repeated(background, (width, height)))
+        open_pixels = np.ones_like(inside) if small else ~inside & ~outside
+        steps = STEPS_SMALL if small else STEPS_LARGE
+        _relax(level_image, level_alpha, foreground, background, open_pixels, steps)
     return foreground.astype(np.float32)
+
+
+def _pyramid(image: Color, alpha: Plane) -> list[tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]]:
+    """Picture and alpha from one pixel up to their own size; each level is made from the next larger one."""
+    levels = [(image, alpha)]
+    for size in reversed(_sizes(alpha.shape[1], alpha.shape[0])[:-1]):
+        image = np.stack([resize_plane(plane, size, smooth=False) for plane in np.moveaxis(image, -1, 0)], -1)
+        alpha = resize_plane(alpha, size, smooth=False).clip(0, 1)
+        levels.append((image, alpha))
+    return levels[::-1]
 
 
 def _sizes(width: int, height: int) -> list[tuple[int, int]]:
@@ -94,11 +97,7 @@ def _neighbours(pixels: Int[np.ndarray, " pixels"], shape: tuple[int, ...]) -> I
     )
 
 
-def _resized(image: Color, size: tuple[int, int]) -> Color:
-    return np.stack([resize_plane(plane, size, smooth=False) for plane in np.moveaxis(image, -1, 0)], -1)
-
-
-def _repeated(image: Color, size: tuple[int, int]) -> Color:
+def _repeated(image: Color, size: tuple[int, int]) -> Float[np.ndarray, "new_height new_width 3"]:
     """Enlarge by repeating pixels."""
     rows = np.arange(size[1]) * image.shape[0] // size[1]
     columns = np.arange(size[0]) * image.shape[1] // size[0]

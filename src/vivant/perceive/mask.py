@@ -117,7 +117,7 @@ def _decide(image: Float[np.ndarray, "height width 3"], soft: Plane, size: float
     return solve_alpha(image, guess, unknown, weight, smoothness=1e-5, tolerance=1e-2)
 
 
-def _drawn(features: Features, count: int = 4000) -> Features:
+def _drawn(features: Features, count: int = 4000) -> Float[np.ndarray, "drawn 5"]:
     """Every so manieth pixel."""
     return features[np.linspace(0, len(features) - 1, min(count, len(features))).astype(int)]
 
@@ -155,26 +155,32 @@ def _drop_crumbs(alpha: Plane, keep: Float[np.ndarray, "points 2"]) -> Plane:
     return np.where(near, alpha, 0.0)
 
 
-def _enlarge(alpha: Plane, image: Float[np.ndarray, "height width 3"], pixels: Pixels) -> Plane:
+def _enlarge(
+    alpha: Float[np.ndarray, "small_height small_width"],
+    image: Float[np.ndarray, "small_height small_width 3"],
+    pixels: Pixels,
+) -> Plane:
     """Bring alpha to the crop's own size along its edges: locally alpha is linear in colour, at any size.
 
     Coefficients are those of a guided filter (He, Sun, Tang, PAMI 2013) with colour as the guide.
     """
+    edge = (ndimage.maximum_filter(alpha, 5) > 0.02) & (ndimage.minimum_filter(alpha, 5) < 0.98)
     mean = _box(image)
-    covariance = _box(image[..., :, None] * image[..., None, :]) - mean[..., :, None] * mean[..., None, :]
-    covariance += 1e-5 * np.eye(3)
-    with_alpha = _box(image * alpha[..., None]) - mean * _box(alpha)[..., None]
-    slope = np.linalg.solve(covariance, with_alpha[..., None])[..., 0]
+    covariance = _box(image[..., :, None] * image[..., None, :])[edge]
+    covariance += 1e-5 * np.eye(3) - mean[edge][:, :, None] * mean[edge][:, None, :]
+    with_alpha = _box(image * alpha[..., None])[edge] - mean[edge] * _box(alpha)[edge][:, None]
+    slope = np.zeros_like(image)
+    slope[edge] = np.linalg.solve(covariance, with_alpha[..., None])[..., 0]
+    # Away from the edge the slope is 0 and alpha itself remains.
     offset = _box(alpha) - (slope * mean).sum(-1)
     height, width = pixels.shape[:2]
     large = resize_plane(_box(offset), (width, height), smooth=False)
     for channel in range(3):
         plane = resize_plane(_box(slope[..., channel]), (width, height), smooth=False)
         large += plane * (pixels[..., channel] / np.float32(255))
-    # Away from the edge the mask is flat and needs no guide.
-    plain = resize_plane(alpha, (width, height), smooth=False).clip(0, 1)
-    flat = (ndimage.maximum_filter(plain, 5) < 0.02) | (ndimage.minimum_filter(plain, 5) > 0.98)
-    return np.where(flat, np.round(plain), large.clip(0, 1))
+    plain = resize_plane(alpha, (width, height), smooth=False)
+    near_edge = resize_plane(edge.astype(np.float32), (width, height), smooth=False) > 0.5
+    return np.where(near_edge, large, np.round(plain)).clip(0, 1)
 
 
 def _box(values: Float[np.ndarray, "height width *channels"]) -> Float[np.ndarray, "height width *channels"]:

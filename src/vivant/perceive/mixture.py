@@ -18,6 +18,10 @@ PLACE_WEIGHT = 0.3
 """How much place counts beside colour when pixels are grouped."""
 
 
+FEW = 8
+"""Fewer pixels say nothing about a spread."""
+
+
 @dataclass(frozen=True)
 class Mixture:
     """Gaussians over colour and place; the two are independent within each."""
@@ -39,6 +43,7 @@ class Mixture:
 
 def fit_mixture(features: Features, parts: int) -> Mixture:
     """Group pixels by k-means and put a Gaussian on each group."""
+    parts = min(parts, max(1, len(features) // FEW))
     group = _group(features * np.array([1, 1, 1, PLACE_WEIGHT, PLACE_WEIGHT]), parts)
     weights, means, precisions = [], [], []
     noise = np.diag([COLOR_NOISE**2] * 3 + [PLACE_SPREAD**2] * 2)
@@ -46,8 +51,7 @@ def fit_mixture(features: Features, parts: int) -> Mixture:
     together[:3, :3] = together[3:, 3:] = 1
     for part in range(parts):
         members = features[group == part]
-        # Too few say nothing about a spread.
-        if len(members) < 8:
+        if len(members) < FEW and parts > 1:
             continue
         mean = members.mean(0)
         covariance = (members - mean).T @ (members - mean) / len(members) * together + noise

@@ -25,6 +25,9 @@ SMALLEST_WINDOW = 128
 MAX_PEOPLE = 12
 """More are not told apart."""
 
+HALF = 6
+"""Core points of a half body: without a face, fewer in the picture can be anything."""
+
 CORE = tuple(
     BODY_POINTS.index(f"{side}_{name}")
     for side in ("left", "right")
@@ -68,6 +71,9 @@ class Found:
 
     has_face: bool
 
+    points_shown: int
+    """How many core points lie in the picture, of 10."""
+
     torso_shown: float
     """Part of the way from the shoulders to the hips that lies inside the picture, 0 to 1."""
 
@@ -86,15 +92,16 @@ class Found:
         """
         if self.has_face:
             return self.disagreement < 0.04 and self.bones_inside > 0.85 and self.visibility > 0.5
-        return self.disagreement < 0.02 and self.bones_inside > 0.9 and self.visibility > 0.7
+        steady = self.disagreement < 0.02 and self.bones_inside > 0.9 and self.visibility > 0.7
+        return steady and self.points_shown >= HALF
 
     @property
     def is_likely(self) -> bool:
         """Whether it may pass for a person if nobody else is there: drawings, statues, hidden people.
 
-        Hands, cats and cups come out with overlaps up to 0.91 or visibilities below 0.6.
+        Hands, cats and cups come out with overlaps up to 0.91, visibilities below 0.6, or few points.
         """
-        steady = self.disagreement < 0.06 and self.overlap > 0.915
+        steady = self.disagreement < 0.06 and self.overlap > 0.915 and self.points_shown >= HALF
         return self.is_sure or (steady and self.bones_inside > 0.75 and self.visibility > 0.6)
 
 
@@ -218,6 +225,7 @@ def _examine(engine: VisionEngine, picture: Pixels, region: Region) -> Found | N
         overlap=float(both.sum() / either.sum()),
         bones_inside=_bones_inside(look),
         visibility=float(look.visibility[inside].mean()),
+        points_shown=len(inside),
         has_face=engine.see_face(head_square(crop, look)) is not None,
         torso_shown=_torso_shown(look.points, crop),
     )

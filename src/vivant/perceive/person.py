@@ -119,7 +119,7 @@ def _turn_upright(found: Found, pixels: Pixels) -> tuple[Turn, tuple[str, ...]]:
     quarters = round(found.region.angle / (np.pi / 2)) % 4
     if abs(found.region.angle) < TURN_FROM or quarters == 0:
         return Turn(0, width, height), ()
-    how = {1: "a quarter to the left", 2: "upside down", 3: "a quarter to the right"}[quarters]
+    how = {1: "a quarter to the left", 2: "by a half", 3: "a quarter to the right"}[quarters]
     return Turn(quarters, width, height), (f"The person's head does not point up: the photo was turned {how}.",)
 
 

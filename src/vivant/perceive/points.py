@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from vivant.core.images import resize_pixels
 from vivant.engines.jobs import HandSeen, Pixels, PoseSeen, Region, VisionEngine
 from vivant.perceive.framing import Frame
 from vivant.records import BODY_POINTS, Hand
+
+Square = UInt8[np.ndarray, "side side 3"]
 
 MIRRORED = tuple(
     BODY_POINTS.index(
@@ -114,7 +116,7 @@ def _resample(
     return (low * (1 - part) + high * part) * (inside[:, None] if axis == 0 else inside[None])
 
 
-def head_square(pixels: Pixels, look: PoseSeen) -> Pixels:
+def head_square(pixels: Pixels, look: PoseSeen) -> Square:
     """Cut the head out, upright to the next quarter turn, as the face engine wants it."""
     head = look.points[HEAD]
     side = max(3.1 * float(np.ptp(head, axis=0).max()), 0.14 * look.region.side)
@@ -180,7 +182,7 @@ def _unmirrored(hand: HandSeen, width: int) -> HandSeen:
 
 def _square(
     pixels: Pixels, center: Float[np.ndarray, "2"], side: float, size: int
-) -> tuple[Pixels, Float[np.ndarray, "2"], float]:
+) -> tuple[Square, Float[np.ndarray, "2"], float]:
     """Cut a square, repeating the rim where it leaves the picture; give it, its corner and its scale."""
     height, width = pixels.shape[:2]
     whole = max(4, round(side))
