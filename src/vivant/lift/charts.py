@@ -20,9 +20,6 @@ FAMILIES = 8
 APART = 0.06
 """Families lie at least this far apart: light and shade of one cloth stay together and mix smoothly."""
 
-WIDER = (3.5, 2.5)
-"""Families compete over a wider stretch than their colours are mixed over: a print loses, a sunlit side stays."""
-
 CONTEST = 8.0
 """How hard families compete: 1 mixes by what was seen, more lets the strongest win."""
 
@@ -53,6 +50,7 @@ def draw_chart(
     color: Float[ndarray, "seen 3"],
     weight: Float[ndarray, " seen"],
     blur: tuple[float, float],
+    wider: tuple[float, float] = (3.5, 2.5),
 ) -> Chart:
     """Chart what was seen.
 
@@ -62,6 +60,7 @@ def draw_chart(
         color: What was seen there.
         weight: How much each counts.
         blur: Metres that an example reaches along and across; where nothing is near, farther.
+        wider: How many times farther it reaches where families compete: a print loses, a sunlit side stays.
     """
     origin = np.array([along.min() - 0.1, across.min() - 0.1])
     shape = tuple(
@@ -72,7 +71,7 @@ def draw_chart(
         (across - origin[1]) / CELL
     ).astype(int)
     family = color_families(color, weight)
-    wide = (WIDER[0] * blur[0], WIDER[1] * blur[1])
+    wide = (wider[0] * blur[0], wider[1] * blur[1])
     amounts, colors = [], []
     for number in range(int(family.max()) + 1):
         mine = family == number

@@ -15,6 +15,9 @@ from vivant.lift.surface import Skin, laplacian, vertex_areas
 RELIEF = 0.8
 """How much of the seen side's folds the unseen side takes."""
 
+OTHER = 0.3
+"""Difference of two colours in sRGB that belong to two garments."""
+
 SPREAD = 0.05
 """Metres over which the step from seen to guessed fades."""
 
@@ -26,14 +29,16 @@ def complete(
     guess = guess_colors(places, sight, evidence)
     guess = guess + RELIEF * guess_relief(places, sight)[:, None]
     step = _spread_step(points, sight.color - guess, sight.trust, skin)
-    trust = sight.trust[:, None]
-    return np.clip(trust * sight.color + (1 - trust) * (guess + step), 0, 1)
+    share = sight.share[:, None]
+    return np.clip(share * sight.color + (1 - share) * (guess + step), 0, 1)
 
 
 def _spread_step(points: Points, step: ndarray, trust: ndarray, skin: Skin) -> ndarray:
     """Continue the difference between photo and guess into the unseen skin, fading: a screened membrane."""
     corners = skin.faces[points.face].ravel()
-    weight = (points.barycentric * trust[:, None] ** 2).ravel()
+    # Where photo and guess differ as two garments do, the guess is of another garment: nothing to be spread.
+    alike = np.exp(-((np.linalg.norm(step, axis=1) / OTHER) ** 2))
+    weight = (points.barycentric * (alike * trust**2)[:, None]).ravel()
     firm = np.bincount(corners, weight, len(skin.verts))
     pull = np.stack(
         [np.bincount(corners, weight * np.repeat(step[:, k], 3), len(skin.verts)) for k in range(3)], 1

@@ -38,8 +38,8 @@ FIRM = 0.1
 INSET = 0.7
 """Pixels that the skin stays within the mask: splats at a rim spread about so far beyond it."""
 
-WEB = 1.6
-"""Two parts with nothing but mask between them meet half way, if the gap is at most so many times a part's reach."""
+MEETING = (0.07, 0.05, 0.07, 0.07, 0.03, 0.03, 0.14, 0.14, 0.04, 0.04)
+"""Metres of a gap with nothing but mask in it that a part and another close half way each."""
 
 ROUNDS = 3
 
@@ -148,7 +148,8 @@ def _walk(
     inside = _bilinear(alpha, pixels) > 0.5
     sign = np.where(inside, 1.0, -1.0)
     limit = np.where(inside, np.array(OUTWARD)[part], np.array(INWARD)[part]) / metres_per_px
-    steps = np.arange(0.0, WEB * max(float(limit.max(initial=1.0)), 1.0) + 0.5, 0.5)
+    longest = max(float(limit.max(initial=1.0)), float((max(MEETING) / metres_per_px).max(initial=1.0)))
+    steps = np.arange(0.0, longest + 0.5, 0.5)
     places = pixels[:, None] + (sign[:, None] * steps)[..., None] * flat[:, None]
     values = _bilinear(alpha, places.reshape(-1, 2)).reshape(len(pixels), -1)
     crossed = np.where(inside[:, None], values < 0.5, values >= 0.5)
@@ -158,7 +159,8 @@ def _walk(
     rows, first = np.arange(len(pixels)), crossed.argmax(1)
     reached, stopped = _first(other), _first(beyond | (steps > limit[:, None]))
     found = crossed.any(1) & (np.minimum(stopped, reached) > first)
-    meets = (reached < _first(crossed)) & (reached < _first(beyond | (steps > WEB * limit[:, None])))
+    farthest = np.array(MEETING)[part] / metres_per_px
+    meets = (reached < _first(crossed)) & (reached < _first(beyond | (steps > farthest[:, None])))
     # Between two steps the edge lies where the values pass one half.
     before = np.maximum(first - 1, 0)
     low, high = values[rows, before] - 0.5, values[rows, first] - 0.5

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.spatial import ConvexHull
 
 from vivant.lift.evidence import Evidence
@@ -18,6 +18,13 @@ SOLE = 0.004
 
 TOES = 0.35
 """Part of the foot's length, from the front, that becomes a shoe's cap."""
+
+
+HANG_CELL = 0.02
+"""Metres of height that one value of the trunk's profile stands for."""
+
+SECTORS = 40
+"""Angles at which the profile is measured."""
 
 
 def dress(skin: Skin, regions: Regions, evidence: Evidence) -> Skin:
@@ -70,3 +77,72 @@ def _averaging(faces: Int[ndarray, "faces 3"], count: int) -> sparse.csr_matrix:
     ones = np.ones(2 * len(a))
     links = sparse.coo_matrix((ones, (np.concatenate([a, b]), np.concatenate([b, a]))), (count, count)).tocsr()
     return sparse.diags(1 / np.maximum(np.asarray(links.sum(1)).ravel(), 1)) @ links
+
+
+def hang(
+    verts: Float[ndarray, "verts 3"],
+    skin: Skin,
+    regions: Regions,
+    free: Float[ndarray, " verts"],
+    amount: float,
+) -> Float[ndarray, "verts 3"]:
+    """Let the trunk's cloth fall straight from chest and shoulder blades over belly and small of the back.
+
+    Around an upright axis, at each angle, the cloth's distance grows towards the concave hull of the body's.
+
+    Args:
+        verts: The dressed skin at rest.
+        skin: Its mesh.
+        regions: Its parts.
+        free: How far each vertex may move: 0 on the outline, which the mask has settled.
+        amount: 0 for a second skin, 1 for cloth that spans every hollow.
+    """
+    core = np.isin(regions.part, (TRUNK, LEFT_LEG, RIGHT_LEG))
+    legs = np.isin(regions.part, (LEFT_LEG, RIGHT_LEG))
+    hip = verts[legs, 1].max()
+    neck = verts[regions.part == TRUNK, 1].max()
+    low, high = hip - 0.14, neck - 0.16
+    mine = core & (verts[:, 1] > low) & (verts[:, 1] < high)
+    if amount <= 0 or mine.sum() < 100:
+        return verts
+    axis = np.median(verts[mine], 0)
+    arms = verts[mine][:, [0, 2]] - axis[[0, 2]]
+    angle, radius = np.arctan2(arms[:, 0], arms[:, 1]), np.linalg.norm(arms, axis=1)
+    level = np.clip(((verts[mine, 1] - low) / HANG_CELL).astype(int), 0, int((high - low) / HANG_CELL))
+    sector = ((angle / (2 * np.pi) + 0.5) * SECTORS).astype(int) % SECTORS
+    profile = np.zeros((SECTORS, level.max() + 1))
+    np.maximum.at(profile, (sector, level), radius)
+    profile = _filled(profile)
+    hull = ndimage.gaussian_filter(
+        np.stack([_concave_hull(row) for row in profile]), (1.0, 1.0), mode=("wrap", "nearest")
+    )
+    lift = np.clip(ndimage.map_coordinates(
+        hull - ndimage.gaussian_filter(profile, (1.0, 1.0), mode=("wrap", "nearest")),
+        [(angle / (2 * np.pi) + 0.5) * SECTORS - 0.5, (verts[mine, 1] - low) / HANG_CELL - 0.5], order=1, mode="nearest",
+    ), 0, 0.08)  # fmt: skip
+    fade = ramp(verts[mine, 1], low, low + 0.10) * ramp(-verts[mine, 1], -high, -high + 0.06)
+    moved = verts.copy()
+    outward = np.stack([arms[:, 0], np.zeros(len(arms)), arms[:, 1]], 1) / np.maximum(radius, 1e-6)[:, None]
+    moved[mine] += (amount * fade * free[mine] * lift)[:, None] * outward
+    return moved
+
+
+def _filled(profile: ndarray) -> ndarray:
+    """Give empty cells the nearest value at the same angle."""
+    index = ndimage.distance_transform_edt(
+        profile == 0, sampling=(3, 1), return_distances=False, return_indices=True
+    )
+    return profile[index[0], index[1]]
+
+
+def _concave_hull(values: ndarray) -> ndarray:
+    """The lowest concave curve above some values."""
+    corners: list[int] = []
+    for i in range(len(values)):
+        while len(corners) > 1:
+            a, b = corners[-2], corners[-1]
+            if (values[b] - values[a]) * (i - b) > (values[i] - values[b]) * (b - a):
+                break
+            corners.pop()
+        corners.append(i)
+    return np.interp(np.arange(len(values)), corners, values[corners])

@@ -39,17 +39,23 @@ class Evidence:
     gloved: bool
     """Whether hands were seen, and none of them had the colour of the face."""
 
+    hand: Float[ndarray, "3"]
+    """The hands' colour: the skin's, or the gloves'."""
+
     dressed: bool
     """Whether most of the trunk is not skin."""
 
 
-def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> Evidence:
+def gather(
+    sight: Sight, regions: Regions, height: Float[ndarray, " verts"], visible_parts: tuple[str, ...] = ()
+) -> Evidence:
     """Judge the colours at the skin's vertices.
 
     Args:
         sight: What the photo shows at each vertex.
         regions: What each vertex is.
         height: Of each vertex at rest, in metres.
+        visible_parts: Those that the photo shows, if that is known; hands it does not show tell nothing.
     """
     seen = sight.trust > SEEN
     face = seen & (regions.face > 0.8)
@@ -72,16 +78,30 @@ def gather(sight: Sight, regions: Regions, height: Float[ndarray, " verts"]) -> 
             else None
         )
     shod = tuple(_covered(seen & (regions.part == foot), fleshy) for foot in (LEFT_FOOT, RIGHT_FOOT))
-    hands = [seen & (regions.part == hand) for hand in (LEFT_HAND, RIGHT_HAND)]
-    told = [fleshy[hand].mean() for hand in hands if hand.sum() >= 10]
+    shown = [not visible_parts or name in visible_parts for name in ("left_hand", "right_hand")]
+    hands = [
+        seen & (regions.part == hand)
+        for hand, there in zip((LEFT_HAND, RIGHT_HAND), shown, strict=True)
+        if there
+    ]
+    hands = [hand for hand in hands if hand.sum() >= 10]
+    gloved = len(hands) > 0 and max(float(fleshy[hand].mean()) for hand in hands) < 0.5
     trunk = seen & (regions.part == TRUNK)
     return Evidence(
         skin=skin,
         hair=hair,
         shod=(shod[0], shod[1]),
-        gloved=len(told) > 0 and bool(max(told) < 0.5),
+        gloved=gloved,
+        hand=_plainest(sight.color, hands) if gloved else skin,
         dressed=int(trunk.sum()) < 10 or float(fleshy[trunk].mean()) < 0.6,
     )
+
+
+def _plainest(color: ndarray, places: list[ndarray]) -> ndarray:
+    """The middle colour of the place that has the least other colours: a fit may put a hand on something else."""
+    middles = [np.median(color[place], 0) for place in places]
+    spread = [np.abs(color[place] - middle).mean() for place, middle in zip(places, middles, strict=True)]
+    return middles[int(np.argmin(spread))]
 
 
 def like(color: Float[ndarray, "points 3"], other: Float[ndarray, "3"], reach: float = ALIKE) -> ndarray:

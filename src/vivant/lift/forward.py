@@ -11,14 +11,14 @@ from vivant.body import forward_kinematics, skin_points, skin_quats
 from vivant.core.run import Context
 from vivant.lift.complete import complete
 from vivant.lift.drape import drape
-from vivant.lift.dress import dress
+from vivant.lift.dress import dress, hang
 from vivant.lift.evidence import Evidence, gather, like
 from vivant.lift.gaussians import COVER, bind, discs, spacing_of
 from vivant.lift.guess import places_of
 from vivant.lift.mask import trusted_mask
 from vivant.lift.notes import tell_guesses
 from vivant.lift.posed import Lens, carry, draw_depths, facing, photo_lens, posed_normals
-from vivant.lift.regions import LEFT_HAND, Regions, find_regions
+from vivant.lift.regions import LEFT_HAND, TRUNK, Regions, find_regions
 from vivant.lift.scatter import scatter
 from vivant.lift.shell import Shell, build_shell, plain_colors
 from vivant.lift.sight import Picture, Sight, look, lookup, prepare_picture, ramp
@@ -27,6 +27,10 @@ from vivant.lift.surface import Skin, fine_skin, normals_of
 from vivant.lift.tuck import tuck_hidden_hands
 from vivant.records import Avatar, Binding, Body, Origin, Person, Splats
 from vivant.splat import sh_from_colors
+
+
+LOOSE = 0.015
+"""Metres that loose clothes stand off the trunk."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class LiftConfig:
     splats: int = 60_000
     """About how many splats: 40,000 to 80,000 are sensible."""
 
+    hanging: float = 0.6
+    """How far clothes fall straight over the hollows of the trunk: 0 is a second skin, 1 spans all."""
+
 
 def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Avatar:
     """Dress the body in the photo's colours, and guess what the photo does not show.
@@ -66,7 +73,7 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     frames = lens.blend(bare.weights)
     bare_cam = carry(frames, bare.verts)
     sight = _look_at_verts(bare, bare_cam, picture, lens)
-    evidence = gather(sight, regions, bare.verts[:, 1])
+    evidence = gather(sight, regions, bare.verts[:, 1], person.visible_parts)
     tucked = tuck_hidden_hands(person, body, bare, regions, lens, bare_cam, sight, evidence)
     if tucked is not body:
         body, lens = tucked, photo_lens(tucked)
@@ -81,16 +88,24 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     shifts = drape(skin, regions, lens, picture.alpha, pinned)
     draped = carry(frames, skin.verts) + shifts
     rest = skin.verts + np.linalg.solve(frames[:, :, :3], shifts[..., None])[..., 0]
+    if evidence.dressed:
+        free = ramp(np.abs(facing(draped, posed_normals(skin, draped))), 0.35, 0.8)
+        rest = hang(rest, skin, regions, free, config.hanging * _looseness(skin, regions, draped, shifts))
+        draped = carry(frames, rest)
     context.advance(0.3)
 
     # Draped, the head carries its hair and the arms their sleeves: what is seen of them is clearer now.
-    evidence = gather(_look_at_verts(skin, draped, picture, lens), regions, skin.verts[:, 1])
+    evidence = gather(
+        _look_at_verts(skin, draped, picture, lens), regions, skin.verts[:, 1], person.visible_parts
+    )
     random = np.random.default_rng(context.seed)
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
         hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
     shell = build_shell(skin, regions, lens, draped, picture, hairlike, config.splats // 5, random)
-    cloth = _skin_cloud(skin, regions, lens, body, draped, rest, shell, picture, person, evidence, config, random)
+    cloth = _skin_cloud(
+        skin, regions, lens, body, draped, rest, shell, picture, person, evidence, config, random
+    )
     clouds = [cloth] if shell is None else [cloth, _shell_cloud(shell, skin, lens, body, rest, picture)]
     context.advance(0.8)
 
@@ -125,6 +140,14 @@ def _part_picture(skin: Skin, regions: Regions, posed_cam: ndarray, lens: Lens) 
     return np.where(depths.covered, regions.part[corner], -1)
 
 
+def _looseness(skin: Skin, regions: Regions, draped: ndarray, shifts: ndarray) -> float:
+    """0.3 to 1: how far the clothes stand off the trunk at its outline."""
+    normals = posed_normals(skin, draped)
+    rim = (regions.part == TRUNK) & (np.abs(facing(draped, normals)) < 0.3)
+    off = float(np.median((shifts * normals).sum(1)[rim])) if rim.any() else 0.0
+    return float(np.clip(off / LOOSE, 0.3, 1.0))
+
+
 def _skin_cloud(
     skin: Skin,
     regions: Regions,
@@ -148,14 +171,10 @@ def _skin_cloud(
     hands = np.clip(3 * points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2], 0, 1)
     place = points.take(skin.faces, draped)
     sight = look(place, _unit(points.take(skin.faces, normals)), hands, blocked, picture, lens)
-    anchor = 0.03 + 3 * (1 - sight.trust) ** 2
-    if not evidence.gloved:
-        # A hand that was not found and has not the colour of skin is in a pocket or behind something.
-        found = np.array([hand is not None for hand in (person.left_hand, person.right_hand)])
-        on_hand = points.take(skin.faces, regions.share)[:, LEFT_HAND : LEFT_HAND + 2] * ~found
-        foreign = ramp(on_hand.max(1), 0.6, 0.9) * ~like(sight.color, evidence.skin, 0.085)
-        sight = replace(sight, trust=sight.trust * (1 - foreign))
-        anchor = anchor + 30 * foreign
+    anchor = 0.03 + 3 * (1 - sight.share) ** 2
+    foreign = _foreign(points.take(skin.faces, regions.share), sight, person, evidence)
+    sight = replace(sight, trust=sight.trust * (1 - foreign), share=sight.share * (1 - foreign))
+    anchor = anchor + 30 * foreign
     means = points.take(skin.faces, rest)
     rest_normals = _unit(points.take(skin.faces, normals_of(rest, skin.faces)))
     spacing = spacing_of(means, rest_normals)
@@ -166,6 +185,18 @@ def _skin_cloud(
     weights = points.take(skin.faces, skin.weights)
     binding = bind(means, skin.rig_face[points.face], barycentric, weights, body.rig)
     return Cloud(discs(means, rest_normals, COVER * spacing, colors), binding, sight.trust, anchor, notes)
+
+
+def _foreign(share: ndarray, sight: Sight, person: Person, evidence: Evidence) -> ndarray:
+    """1 for splats of a hand where the photo shows something else: a pocket, the other arm, nothing."""
+    foreign = np.zeros(len(share))
+    for side, (hand, name) in enumerate(((person.left_hand, "left_hand"), (person.right_hand, "right_hand"))):
+        on_hand = ramp(share[:, LEFT_HAND + side], 0.3, 0.6)
+        if person.visible_parts and name not in person.visible_parts:
+            foreign = np.maximum(foreign, on_hand)
+        elif hand is None:
+            foreign = np.maximum(foreign, on_hand * ~like(sight.color, evidence.hand, 0.085))
+    return foreign
 
 
 def _shell_cloud(shell: Shell, skin: Skin, lens: Lens, body: Body, rest: ndarray, picture: Picture) -> Cloud:

@@ -48,7 +48,11 @@ GROUPS = (
 )
 """Parts that are examples for each other, and how far along and across, in metres, an example reaches."""
 
-HEAD_REACH = (0.012, 0.05)
+PAIRED = (LEFT_HAND, RIGHT_HAND, LEFT_FOOT, RIGHT_FOOT)
+PAIRS = 0.8
+"""How much the other hand or shoe counts; another limb counts less, for light differs from side to side."""
+
+HEAD_REACH = (0.015, 0.05)
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,22 @@ def guess_colors(places: Places, sight: Sight, evidence: Evidence) -> Float[ndar
     for parts, reach in GROUPS:
         mine = np.isin(places.part, parts)
         if (mine & seen).sum() + (np.isin(places.part, _twins(parts)) & seen).sum() < 10:
-            guess[mine] = _elsewhere(places, sight, parts, skin_color)
+            guess[mine] = _elsewhere(places, sight, parts, skin_color, evidence.hand)
         else:
             chart = _part_chart(places, sight, parts, seen, reach)
-            guess[mine] = chart.colors_at(places.along[mine], places.across[mine])
+            along = places.along[mine]
+            if parts[0] == TRUNK:
+                along = _not_below_the_cut(along, places.along[mine & seen])
+            guess[mine] = chart.colors_at(along, places.across[mine])
     _guess_head(guess, places, sight, seen, evidence)
     _darken_unseen_legs(guess, places, seen)
     return _mirrored(guess, places, sight, seen)
+
+
+def _not_below_the_cut(along: ndarray, shown: ndarray) -> ndarray:
+    """Where a picture ends above the shins, take what lies well above its end: the last rows show belts and hands."""
+    low = float(np.percentile(shown, 1)) if len(shown) else 0.0
+    return np.maximum(along, low + 0.12) if low > 0.3 else along
 
 
 def _part_chart(
@@ -118,15 +131,17 @@ def _part_chart(
         np.concatenate([places.along[own], places.along[twin]]),
         np.concatenate([places.across[own], -places.across[twin]]),
         np.concatenate([sight.color[own], sight.color[twin]]),
-        np.concatenate([weight[own], 0.15 * weight[twin]]),
+        np.concatenate([weight[own], (PAIRS if parts[0] in PAIRED else 0.15) * weight[twin]]),
         reach,
     )
 
 
-def _elsewhere(places: Places, sight: Sight, parts: tuple[int, ...], skin_color: ndarray) -> ndarray:
+def _elsewhere(
+    places: Places, sight: Sight, parts: tuple[int, ...], skin_color: ndarray, hand_color: ndarray
+) -> ndarray:
     """The colour of a part of which nothing was seen."""
     if parts[0] in (LEFT_HAND, RIGHT_HAND):
-        return skin_color
+        return hand_color
     if parts[0] in (LEFT_ARM, RIGHT_ARM):
         trunk = (places.part == TRUNK) & (sight.trust > SEEN)
         return np.median(sight.color[trunk], 0) if trunk.sum() > 20 else skin_color
@@ -150,7 +165,7 @@ def _guess_head(guess: ndarray, places: Places, sight: Sight, seen: ndarray, evi
             guess[mine] = evidence.skin if evidence.hair is None or mine is not kinds[1][0] else evidence.hair
             continue
         weight = places.area[shown] * sight.trust[shown] * (0.3 + places.side[shown])
-        chart = draw_chart(height[shown], aside[shown], sight.color[shown], weight, HEAD_REACH)
+        chart = draw_chart(height[shown], aside[shown], sight.color[shown], weight, HEAD_REACH, (2.5, 2.0))
         guess[mine] = chart.colors_at(height[mine], aside[mine])
 
 
@@ -194,7 +209,11 @@ def guess_relief(places: Places, sight: Sight) -> Float[ndarray, " points"]:
             # Lapels and seams of the front are held down to what folds of this cloth commonly are.
             common = np.median(np.abs(sight.relief[source])) + 1e-4
             folds = sight.relief[source[index]]
-            relief[wanted] = folds / (1 + np.abs(folds) / (1.5 * common)) * np.exp(-((distance / 0.02) ** 2))
+            relief[wanted] = (
+                folds
+                / (1 + np.abs(folds) / ((4.0 if parts == (HEAD,) else 1.5) * common))
+                * np.exp(-((distance / 0.02) ** 2))
+            )
     return relief
 
 

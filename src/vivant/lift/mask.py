@@ -34,7 +34,9 @@ def trusted_mask(picture: Picture, part: Int[ndarray, "height width"]) -> Float[
     height, width = picture.alpha.shape
     shape = (max(8, round(height * scale)), max(8, round(width * scale)))
     alpha = shrink(picture.alpha, shape)
-    rows, columns = (((np.arange(n) + 0.5) * full / n).astype(int) for n, full in zip(shape, part.shape, strict=True))
+    rows, columns = (
+        ((np.arange(n) + 0.5) * full / n).astype(int) for n, full in zip(shape, part.shape, strict=True)
+    )
     part = part[rows][:, columns]
     on_body = part >= 0
     doubtful = (alpha > 0.5) & ~on_body

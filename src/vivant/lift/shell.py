@@ -44,6 +44,10 @@ HANGING = 0.30
 """Metres below the head that hair is looked for."""
 
 
+CORE_KIND, HEAD_KIND, ARM_KIND = 0, 1, 2
+"""What a piece hangs on: trunk and legs, head, or arms and hands."""
+
+
 @dataclass(frozen=True)
 class Shell:
     """Splat places on both sheets, in the camera's axes."""
@@ -126,13 +130,14 @@ def _span_sheets(
     corner = np.take_along_axis(skin.faces[near.face], near.barycentric.argmax(2)[..., None], 2)[..., 0]
     part = np.where(near.covered, regions.part[corner], -1)
     free = solid & ~near.covered
-    empty = _worth_filling(free, part, float(solid.sum()))
+    empty, owner = _worth_filling(free, part, float(solid.sum()))
     if not empty.any():
         return None
     far = _far_depth(draped, skin, small)
     metres = float(np.median(near.depth[near.covered])) / small.focal.mean()
     kind = np.where(near.covered, _kinds(regions)[corner], -1)
     kind = _claim(kind, empty, shrink(hairlike, shape) > 0.5, metres)
+    kind = np.where(owner >= 0, owner, kind)
     vertex, weights = _hang(kind, near.covered, corner, empty, skin, regions, metres)
     half_body = np.clip((far - near.depth) / 2, 0.0, THICKEST)
     middle, half = _inflate(kind, near, near.depth + half_body, half_body, empty, metres)
@@ -154,43 +159,56 @@ def _reduced(lens: Lens, scale: float) -> Lens:
 
 def _worth_filling(
     empty: Bool[ndarray, "rows columns"], part: Int[ndarray, "rows columns"], size: float
-) -> Bool[ndarray, "rows columns"]:
+) -> tuple[Bool[ndarray, "rows columns"], Int[ndarray, "rows columns"]]:
     """Leave out slivers along the outline, specks, and webs that would tear when limbs move apart.
 
     Args:
         empty: Cells of the mask that the skin leaves empty.
         part: The body part each covered cell shows, -1 elsewhere.
         size: Cells of the whole mask.
+
+    Returns:
+        The cells to fill, and for pieces that stick out from arm and trunk alike the kind that owns them, else -1.
     """
     core = ndimage.binary_opening(empty, np.ones((3, 3)))
     labels, count = ndimage.label(ndimage.binary_propagation(core, mask=empty))
-    kept = np.zeros(count + 1, bool)
+    kept, owner = np.zeros(count + 1, bool), np.full(count + 1, -1)
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         grown = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in box)
         piece = labels[grown] == number
         ring = ndimage.binary_dilation(piece, iterations=2) & ~piece
-        kept[number] = _is_cloth_or_hair(part[grown][ring & (part[grown] >= 0)], piece.sum() / size)
-    return kept[labels]
+        neighbors = part[grown][ring]
+        open_share = float((neighbors < 0).mean()) if len(neighbors) else 0.0
+        kept[number], owner[number] = _judge_piece(neighbors[neighbors >= 0], open_share, piece.sum() / size)
+    return kept[labels], np.where(kept[labels], owner[labels], -1)
 
 
-def _is_cloth_or_hair(neighbors: Int[ndarray, " cells"], area: float) -> bool:
-    """Whether a piece that touches these parts of the body, and is so large a share of the mask, hangs on it.
+def _judge_piece(neighbors: Int[ndarray, " cells"], open_share: float, area: float) -> tuple[bool, int]:
+    """Whether a piece of the mask hangs on the body, and on what if that cannot be left to distance.
 
     Between a hand and the trunk, or between two feet, the mask is filled by shadows, by ground, and by misfits of the
     body; spanned by a sheet they become webs. A skirt is large, and touches both legs far above the feet.
+
+    Args:
+        neighbors: Parts of the body that it touches.
+        open_share: How much of its surroundings is background: a web has little.
+        area: As a share of the mask.
     """
     if len(neighbors) == 0:
-        return False
+        return False, -1
     touched = np.bincount(neighbors, minlength=10) / len(neighbors)
     arms = touched[LEFT_ARM : RIGHT_HAND + 1].sum()
     if touched[HEAD] > 0.5:
-        return area > 0.0005
-    if touched[[LEFT_HAND, RIGHT_HAND]].sum() > 0.1 or (arms > 0.15 and arms < 0.9):
-        return False
+        return area > 0.0005, -1
+    if arms > 0.9 or (arms > 0.15 and open_share > 0.5):
+        # A glove, a wide sleeve, something held; or a coat that a hand lies on.
+        return area > 0.002, ARM_KIND if arms > 0.4 else CORE_KIND
+    if touched[[LEFT_HAND, RIGHT_HAND]].sum() > 0.1 or arms > 0.15:
+        return False, -1
     if touched[[LEFT_FOOT, RIGHT_FOOT]].sum() > 0.25:
-        return False
+        return False, -1
     between = min(touched[LEFT_LEG], touched[RIGHT_LEG]) > 0.1
-    return area > (0.015 if between else 0.003)
+    return area > (0.015 if between else 0.003), -1
 
 
 def _far_depth(draped: ndarray, skin: Skin, lens: Lens) -> ndarray:
@@ -203,9 +221,6 @@ def _far_depth(draped: ndarray, skin: Skin, lens: Lens) -> ndarray:
     )
     drawn = rasterize_mesh(flipped, torch.from_numpy(skin.faces), camera)
     return np.where(drawn.face[0].numpy() >= 0, farthest - drawn.depth[0].numpy(), 0.0)
-
-
-CORE_KIND, HEAD_KIND, ARM_KIND = 0, 1, 2
 
 
 def _kinds(regions: Regions) -> ndarray:

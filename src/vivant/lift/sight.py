@@ -23,7 +23,10 @@ class Sight:
     """How much brighter the place is than its surroundings: folds, strands."""
 
     trust: Float[ndarray, " points"]
-    """1 where the photo surely shows the place, 0 where it does not."""
+    """1 where the photo surely shows the place, 0 where it does not: how far it is an example for others."""
+
+    share: Float[ndarray, " points"]
+    """How much of its colour a place takes from the photo: at a slant a stretched colour is better than a guess."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,14 @@ def prepare_picture(person: Person) -> Picture:
     )
     return Picture(
         person.image.double().numpy(),
-        color, smooth, _relief(smooth, alpha, size), alpha, inside, hands, _detail(color, solid), size
+        color,
+        smooth,
+        _relief(smooth, alpha, size),
+        alpha,
+        inside,
+        hands,
+        _detail(color, solid),
+        size,
     )
 
 
@@ -103,9 +113,9 @@ def look(
         & (pixels[:, 1] > 0.5)
         & (pixels[:, 1] < height - 0.5)
     )
-    trust = inside * ramp(facing(points_cam, normals_cam), 0.12, 0.6)
+    straight = facing(points_cam, normals_cam)
     trust = (
-        trust
+        inside
         * ramp(lookup(picture.alpha, pixels), 0.5, 0.95)
         * ramp(lookup(picture.inside, pixels), 0.3, max(2.0, 0.0045 * picture.size))
     )
@@ -113,7 +123,12 @@ def look(
     for side in (0, 1):
         on_hand = lookup(picture.hands[side].astype(float), pixels)
         trust = trust * (1 - on_hand * (1 - hand_share[:, side]))
-    return Sight(lookup(picture.smooth, pixels), lookup(picture.relief, pixels), trust)
+    return Sight(
+        color=lookup(picture.smooth, pixels),
+        relief=lookup(picture.relief, pixels),
+        trust=trust * ramp(straight, 0.12, 0.6),
+        share=trust * ramp(straight, 0.05, 0.3),
+    )
 
 
 def lookup(picture: Float[ndarray, "height width *channels"], pixels: Float[ndarray, "points 2"]) -> ndarray:

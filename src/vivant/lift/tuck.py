@@ -67,7 +67,9 @@ def _turned(body: Body, quats: torch.Tensor, side: int, depth: float, lens: Lens
     """Turn the upper arm so that the wrist goes back by `depth` along its ray."""
     rig = body.rig
     shoulder, wrist = int(joints_of(rig, LEFT_ARM + side)[0]), int(joints_of(rig, LEFT_HAND + side)[0])
-    world_from_rest = forward_kinematics(rig.joint_parents, rig.joints_world, replace(body.pose, local_quats=quats))
+    world_from_rest = forward_kinematics(
+        rig.joint_parents, rig.joints_world, replace(body.pose, local_quats=quats)
+    )
     places = (world_from_rest[:, :3, :3] @ rig.joints_world[..., None])[..., 0] + world_from_rest[:, :3, 3]
     eye = body.camera.centers_world[0]
     ray = torch.nn.functional.normalize(places[wrist] - eye, dim=0)
