@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -74,6 +74,7 @@ def results_and_gradients(
 
 
 @settings(max_examples=12, deadline=None)
+@example(count=300, bands=16, seed=1)  # One splat between bones that nearly cancel.
 @given(
     count=st.sampled_from([0, 1, 5, 127, 300]), bands=st.sampled_from([1, 4, 9, 16]), seed=st.integers(0, 99)
 )

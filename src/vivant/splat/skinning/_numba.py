@@ -23,7 +23,7 @@ BLOCK = 128
 CHUNKS = 16
 """Splats are divided into so many parts whatever the number of threads, so sums do not depend on it."""
 
-NEWTON_STEPS = 6
+NEWTON_STEPS = 9
 FAST = {"contract", "arcp", "reassoc", "nsz"}
 """Liberties with rounding; NaN and infinity stay what they are."""
 

@@ -16,8 +16,8 @@ from vivant.core.rotations import (
 from vivant.records import Binding, Splats
 from vivant.splat.skinning.turning import turn_sh
 
-NEWTON_STEPS = 6
-"""Enough for two bones turned against each other by 160 degrees."""
+NEWTON_STEPS = 9
+"""Enough for two bones turned against each other by 179 degrees."""
 
 
 def pose(splats: Splats, binding: Binding, world_from_rest: Float[Tensor, "joints 4 4"], blend: str) -> Splats:
