@@ -59,7 +59,7 @@ def fitted(walker: Figure) -> Body:
 
 def test_a_known_body_is_found_again(walker: Figure, fitted: Body) -> None:
     found = scores(walker.person, fitted)
-    # The points carry 0.5 px of noise and the walker is some 480 px tall.
+    # The points carry 0.5 px of noise and the walker is some 560 px tall.
     assert found["reprojection"] < 0.35
     assert found["face"] < 1.0
     assert found["body IoU"] > 0.95

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import RBFInterpolator
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from vivant.body import blend_transforms, forward_kinematics, pose_verts
@@ -136,7 +136,7 @@ def _facing(verts: Float[Tensor, "verts 3"], middle: Float[Tensor, "3"]) -> Floa
 
 def _nearness(places: Float[Tensor, "points 3"], verts: Float[Tensor, "verts 3"]) -> Float[Tensor, " verts"]:
     """1 at the face's points, 0 far from them, smooth between."""
-    distance = torch.from_numpy(cKDTree(places.numpy()).query(verts.numpy())[0]).float()
+    distance = torch.from_numpy(KDTree(places.numpy()).query(verts.numpy())[0]).float()
     size = (places.amax(0) - places.amin(0)).norm()
     near = (1 - distance / (FADE * size)).clamp(0, 1)
     return near * near * (3 - 2 * near)

@@ -1,12 +1,13 @@
 """The body stays inside the mask, and its outline follows the mask's where cloth and hair allow it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
-from scipy.spatial import cKDTree
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, label
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from vivant.body import AnnyModel
@@ -17,6 +18,9 @@ from vivant.mesh import rasterize_mesh, vertex_normals
 
 FIELD_SIDE = 384
 """Pixels of the longer side of the distance field."""
+
+PINHOLE = 12
+"""Holes with fewer pixels of the field are the matting's mistakes."""
 
 GRAZING = 0.4
 """Cosine between normal and view below which skin may belong to the outline."""
@@ -54,23 +58,25 @@ def prepare_mask(alpha: Float[Tensor, "height width"]) -> Mask | None:
     scale = min(1.0, FIELD_SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     small = torch.nn.functional.interpolate(alpha[None, None], size, mode="area")[0, 0].numpy()
-    # Pinholes are the matting's mistakes; gaps between arm and trunk are larger and stay.
     inside = _without_pinholes(small > 0.5)
     if not inside.any() or inside.all():
         return None
-    distance = distance_transform_edt(~inside).astype(np.float32) / scale
+    distance = _distance(~inside) / scale
     slope_y, slope_x = np.gradient(gaussian_filter(distance, 1.0))
     field = np.stack([distance, slope_x * scale, slope_y * scale])
     outline, outward = _trace(inside)
     return Mask(scale, torch.from_numpy(field), torch.from_numpy(outline / scale), torch.from_numpy(outward))
 
 
-def _without_pinholes(inside: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import label
+def _distance(region: np.ndarray) -> np.ndarray:
+    """Pixels from each place in a region to its rim; 0 outside."""
+    return np.asarray(distance_transform_edt(region), dtype=np.float32)
 
-    holes, count = label(binary_fill_holes(inside) & ~inside)
-    sizes = np.bincount(holes.ravel(), minlength=count + 1)
-    small = sizes < 12
+
+def _without_pinholes(inside: np.ndarray) -> np.ndarray:
+    found: Any = label(binary_fill_holes(inside) & ~inside)
+    holes, _ = found
+    small = np.bincount(holes.ravel()) < PINHOLE
     small[0] = False
     return inside | small[holes]
 
@@ -224,7 +230,7 @@ def pair_outline(
         return Outline(camera, nothing, outline[:0], outward[:0], outline[:0, 0], sigma_px, trust, 3.0)
     # Normals are part of the distance, so that an arm's inner edge does not take the trunk's outer one.
     lever = 4.0 * sigma_px
-    tree = cKDTree(torch.cat([pixels, lever * normals], dim=1).numpy())
+    tree = KDTree(torch.cat([pixels, lever * normals], dim=1).numpy())
     far, nearest = tree.query(torch.cat([outline, lever * outward], dim=1).numpy())
     close = torch.from_numpy(far < REACH * 100 * sigma_px)
     chosen = rim[torch.from_numpy(nearest)[close]]
@@ -248,7 +254,7 @@ def _rim(
     cameras = Cameras(level[None], intrinsics[None], *size)
     rows, columns = mask.field.shape[1:]
     drawn = rasterize_mesh(verts, faces, cameras.resized(columns, rows), threads=1).face[0] >= 0
-    depth = torch.from_numpy(distance_transform_edt(drawn.numpy()).astype(np.float32))
+    depth = torch.from_numpy(_distance(drawn.numpy()))
     here = verts[skin.verts]
     normals = vertex_normals(verts, faces)[skin.verts]
     facing = (normals * here).sum(1) / here.norm(dim=1)
