@@ -88,6 +88,12 @@ def test_the_face_lies_on_the_head(engine: VisionEngine, sample: np.ndarray, bod
     assert left_eye > right_eye
 
 
+def test_a_strangers_face_is_not_taken(engine: VisionEngine, sample: np.ndarray, body: BodyPoints) -> None:
+    moved = body.points.copy()
+    moved[:11] += np.array([0.09 * body.size, 0], np.float32)
+    assert look_at_face(engine, sample, replace(body, points=moved)) is None
+
+
 def test_each_hand_lies_at_its_own_wrist(engine: VisionEngine, sample: np.ndarray, body: BodyPoints) -> None:
     left, right = look_at_hands(engine, sample, body)
     for side, hand in (("left", left), ("right", right)):

@@ -93,6 +93,7 @@ def one_thread() -> Iterator[None]:
 def _intrinsics(person: Person, config: FitConfig) -> Float[Tensor, "3 3"]:
     intrinsics = person.intrinsics.clone()
     if config.focal_px is not None:
-        scale = person.photo_from_image.diagonal()[:2]
-        intrinsics[0, 0], intrinsics[1, 1] = config.focal_px / scale[0], config.focal_px / scale[1]
+        # Of the whole matrix, for a photo that was turned has its scale off the diagonal.
+        scale = person.photo_from_image[:2, :2].det().abs().sqrt()
+        intrinsics[0, 0] = intrinsics[1, 1] = config.focal_px / scale
     return intrinsics

@@ -131,9 +131,13 @@ def look_at_face(engine: VisionEngine, pixels: Pixels, body: BodyPoints) -> Floa
     for growth in (1.0, 1.5):
         crop, corner, scale = _square(pixels, head.mean(0), side * growth, 320)
         seen = engine.see_face(crop)
-        if seen is not None:
-            points = seen.points * np.float32(scale)
-            points[:, :2] += corner
+        if seen is None:
+            continue
+        points = seen.points * np.float32(scale)
+        points[:, :2] += corner
+        # A face elsewhere in the crop is somebody else's.
+        middle, extent = points[:, :2].mean(0), float(np.ptp(points[:, :2], axis=0).max())
+        if float(np.linalg.norm(middle - head[0])) < 0.6 * extent:
             return points
     return None
 

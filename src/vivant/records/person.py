@@ -58,7 +58,7 @@ class Person:
     """A first camera for `image`, in its pixels (the principal point may lie off its centre)."""
 
     photo_from_image: Float[Tensor, "3 3"]
-    """Takes this image's pixels to the photo's: scale and shift."""
+    """Takes this image's pixels to the photo's: scale and shift, and quarter turns if the photo was turned."""
 
     keypoints: Float[Tensor, "33 2"]
     """In pixels of `image`, in the order of `BODY_POINTS`; may lie outside the picture."""
