@@ -11,50 +11,51 @@ from .figures import make_avatar, make_rig, take_views
 def test_cutting_keeps_points_where_they_are_in_the_picture() -> None:
     views = take_views(make_avatar(400), [0.0, 70.0], [0.0, 0.3], 64)
     points = torch.tensor([[0.1, 0.4, 0.1], [-0.1, 1.2, 0.0]])
-    for frame in prepare_frames(views, make_rig(), 64, seed=0):
+    for frame in prepare_frames(views, make_rig(), 64):
         before, _ = project(points, views.cameras, frame.view)
         after, _ = project(points, frame.camera)
         shift = (before - after).round()
         torch.testing.assert_close(after + shift, before, atol=1e-4, rtol=0)
         left, top = (int(value) for value in shift[0])
-        height, width = frame.target.alpha.shape
+        height, width = frame.targets[0].alpha.shape
         assert (frame.camera.height, frame.camera.width) == (height, width)
         alpha = views.alphas[frame.view][top : top + height, left : left + width]
-        torch.testing.assert_close(frame.target.alpha, alpha)
+        torch.testing.assert_close(frame.targets[0].alpha, alpha)
         assert width < 64
 
 
 def test_nothing_of_the_person_is_cut_off() -> None:
     views = take_views(make_avatar(400), [0.0], [0.3], 64)
-    (frame,) = prepare_frames(views, make_rig(), 64, seed=0)
-    assert float(frame.target.alpha.sum()) >= 0.99 * float(views.alphas[0].sum())
+    (frame,) = prepare_frames(views, make_rig(), 64)
+    assert float(frame.targets[0].alpha.sum()) >= 0.99 * float(views.alphas[0].sum())
 
 
 def test_a_reduced_view_holds_the_means_of_its_pixels_seen_from_the_same_place() -> None:
     views = take_views(make_avatar(800), [30.0], [0.1], 96)
-    (frame,) = prepare_frames(views, make_rig(), 32, seed=0)
+    (frame,) = prepare_frames(views, make_rig(), 32)
     means = views.alphas[0].reshape(32, 3, 32, 3).mean((1, 3))
-    height, width = frame.target.alpha.shape
+    height, width = frame.targets[0].alpha.shape
     left, top = (int(16 - frame.camera.intrinsics[0, row, 2]) for row in (0, 1))
     cut = (slice(top, top + height), slice(left, left + width))
-    torch.testing.assert_close(frame.target.alpha, means[cut])
+    torch.testing.assert_close(frame.targets[0].alpha, means[cut])
     covered = (views.images[0] * views.alphas[0][..., None]).reshape(32, 3, 32, 3, 3).mean((1, 3))[cut]
-    composite = covered + (1 - means[cut])[..., None] * frame.background
-    torch.testing.assert_close(frame.target.color, composite, atol=1e-4, rtol=0)
+    torch.testing.assert_close(frame.targets[0].color, covered, atol=1e-4, rtol=0)
+    on_white = covered + (1 - means[cut])[..., None]
+    torch.testing.assert_close(frame.targets[1].color, on_white, atol=1e-4, rtol=0)
     focal = views.cameras.intrinsics[0, 0, 0] / 3
     torch.testing.assert_close(frame.camera.intrinsics[0, 0, 0], focal)
 
 
-def test_the_background_shows_where_the_person_is_not() -> None:
+def test_black_and_white_show_where_the_person_is_not() -> None:
     views = take_views(make_avatar(400), [0.0, 90.0], [0.0, 0.0], 48)
-    frames = prepare_frames(views, make_rig(), 48, seed=0)
-    for frame in frames:
-        empty = frame.target.alpha == 0
+    for frame in prepare_frames(views, make_rig(), 48):
+        black, white = frame.targets
+        empty = black.alpha == 0
         assert bool(empty.any())
-        assert bool((frame.target.color[empty] == frame.background).all())
-    assert not torch.equal(frames[0].background, frames[1].background)
-    again = prepare_frames(views, make_rig(), 48, seed=0)
-    assert torch.equal(again[1].background, frames[1].background)
+        assert not black.color[empty].any()
+        assert bool((white.color[empty] == 1).all())
+        full = black.alpha == 1
+        assert torch.equal(black.color[full], white.color[full])
 
 
 def test_views_that_show_nobody_or_are_not_trusted_are_left_out() -> None:
@@ -62,5 +63,5 @@ def test_views_that_show_nobody_or_are_not_trusted_are_left_out() -> None:
     alphas, trust = views.alphas.clone(), views.trust.clone()
     alphas[0] = 0
     trust[2] = 0
-    kept = prepare_frames(dataclasses.replace(views, alphas=alphas, trust=trust), make_rig(), 48, seed=0)
+    kept = prepare_frames(dataclasses.replace(views, alphas=alphas, trust=trust), make_rig(), 48)
     assert [frame.view for frame in kept] == [1]

@@ -14,7 +14,7 @@ from vivant.records import Splats
 
 f4 = np.float32
 ZERO, HALF, ONE, TWO = f4(0), f4(0.5), f4(1), f4(2)
-CHUNKS = 16
+CHUNKS = 8
 """Sums are taken over so many parts whatever the number of threads, so results do not depend on it."""
 
 FAST = {"contract", "arcp", "nsz"}
@@ -52,24 +52,14 @@ class _Regularity(torch.autograd.Function):
         to_means, to_scales, to_logits, to_sh = (np.empty_like(table) for table in tables)
         sums = np.zeros((CHUNKS, 5), np.float64)
         links = neighborhood.first_link.numpy(), neighborhood.link.numpy()
+        shift = (tables[0] - starts[0]) / f4(neighborhood.spacing)
         limits, hold = neighborhood.log_size_limit.numpy(), neighborhood.hold.numpy()
         needle_limit, spacing = f4(math.log(config.needle_limit)), f4(neighborhood.spacing)
 
         def work(thread: int) -> None:
             for chunk in range(thread, CHUNKS, threads):
                 rows = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-                _places(
-                    tables[0],
-                    starts[0],
-                    *links,
-                    hold,
-                    spacing,
-                    weights,
-                    *rows,
-                    f4(count),
-                    to_means,
-                    sums[chunk],
-                )
+                _places(shift, *links, hold, spacing, weights, *rows, f4(count), to_means, sums[chunk])
                 _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, *rows, f4(count), to_scales,
                         sums[chunk])  # fmt: skip
                 _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *rows, f4(count), to_logits,
@@ -97,30 +87,24 @@ def _table(tensor: Tensor) -> np.ndarray:
 
 
 @kernel(fastmath=FAST)
-def _places(means, start, first_link, link, hold, spacing, weights, begin, end, count, out, sums):
+def _places(shift, first_link, link, hold, spacing, weights, begin, end, count, out, sums):
     """Neighbours' shifts, and the shift itself."""
     smooth, held = 0.0, 0.0
-    inverse = ONE / (spacing * spacing)
+    by_links = TWO * weights[SMOOTH] / (spacing * count)
     for i in range(begin, end):
-        x, y, z = means[i, 0] - start[i, 0], means[i, 1] - start[i, 1], means[i, 2] - start[i, 2]
-        gx, gy, gz = ZERO, ZERO, ZERO
-        squares = ZERO
+        x, y, z = shift[i, 0], shift[i, 1], shift[i, 2]
+        gx, gy, gz, squares = ZERO, ZERO, ZERO, ZERO
         for at in range(first_link[i], first_link[i + 1]):
             j = link[at]
-            dx = x - (means[j, 0] - start[j, 0])
-            dy = y - (means[j, 1] - start[j, 1])
-            dz = z - (means[j, 2] - start[j, 2])
+            dx, dy, dz = x - shift[j, 0], y - shift[j, 1], z - shift[j, 2]
             gx += dx
             gy += dy
             gz += dz
             squares += dx * dx + dy * dy + dz * dz
-        smooth += HALF * squares * inverse
-        held += hold[i] * (x * x + y * y + z * z) * inverse
         # A link stands at both its ends, with half its cost at each.
-        by_links, by_hold = (
-            TWO * weights[SMOOTH] * inverse / count,
-            TWO * weights[HOLD] * hold[i] * inverse / count,
-        )
+        smooth += HALF * squares
+        held += hold[i] * (x * x + y * y + z * z)
+        by_hold = TWO * weights[HOLD] * hold[i] / (spacing * count)
         out[i, 0] = by_links * gx + by_hold * x
         out[i, 1] = by_links * gy + by_hold * y
         out[i, 2] = by_links * gz + by_hold * z

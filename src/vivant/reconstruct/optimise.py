@@ -30,7 +30,7 @@ from vivant.reconstruct.losses import ImageLoss, LossConfig, image_loss
 from vivant.reconstruct.refine import Corrections, RefineConfig
 from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig, build_neighborhood, regularity
 from vivant.reconstruct.sight import seen_share
-from vivant.reconstruct.targets import Frame, prepare_frames
+from vivant.reconstruct.targets import BACKGROUNDS, Frame, prepare_frames
 from vivant.records import Avatar, Splats, Views
 from vivant.splat import pose_splats, rasterize
 
@@ -147,7 +147,7 @@ class Fit:
         """Prepare views, tables and memory, or take them from the checkpoint."""
         self.context, self.config = context, config
         self.threads = config.threads or None
-        self.frames = prepare_frames(views, avatar.rig, config.max_side, context.seed, context.device)
+        self.frames = prepare_frames(views, avatar.rig, config.max_side, context.device)
         self.corrections = Corrections(avatar.rig, views.poses, config.refine)
         self.rig = avatar.rig
         self.bands = max(avatar.splats.sh.shape[1], (config.sh_degree + 1) ** 2)
@@ -217,8 +217,12 @@ class Fit:
             threads=self.threads,
         )
         camera = self.corrections.camera(frame.view, frame.camera)
-        drawn = rasterize(posed, camera, background=frame.background, normals=False, threads=self.threads)
-        return image_loss(drawn.color[0], drawn.alpha[0], frame.target, self.config.loss, threads=self.threads)
+        # Turns through the views take black and white in turn.
+        behind = (self.step_number // len(self.frames)) % len(BACKGROUNDS)
+        background = torch.full((3,), BACKGROUNDS[behind])
+        drawn = rasterize(posed, camera, background=background, normals=False, threads=self.threads)
+        target = frame.targets[behind]
+        return image_loss(drawn.color[0], drawn.alpha[0], target, self.config.loss, threads=self.threads)
 
     def _frame(self) -> Frame:
         """Each view once, in an order of chance, then each once again."""

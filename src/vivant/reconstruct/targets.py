@@ -1,9 +1,8 @@
-"""Views made ready: reduced, cut to the person, put on a background."""
+"""Views made ready: reduced, cut to the person, put on backgrounds."""
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from vivant.core.cameras import Cameras
@@ -25,14 +24,16 @@ class Frame:
     camera: Cameras
     """One camera, whose picture is the cut-out."""
 
-    target: Target
-    background: Float[Tensor, "3"]
+    targets: tuple[Target, Target]
+    """On black and on white. Compared with both in turn, no splat can pass for background."""
 
 
-def prepare_frames(views: Views, rig: Rig, max_side: int, seed: int, device: str = "cpu") -> list[Frame]:
-    """Cut each view to the person and put it on a colour of its own.
+BACKGROUNDS = (0.0, 1.0)
+"""Grey values of the targets' backgrounds."""
 
-    Colours differ from view to view, so no splat can pass for background everywhere.
+
+def prepare_frames(views: Views, rig: Rig, max_side: int, device: str = "cpu") -> list[Frame]:
+    """Cut each view to the person and put it on black and on white.
 
     Raises:
         BadInputError: If there is no view, no view shows the person, or the poses are of another rig.
@@ -44,19 +45,14 @@ def prepare_frames(views: Views, rig: Rig, max_side: int, seed: int, device: str
             f"The views' poses have shape {tuple(views.poses.local_quats.shape)}; the avatar's rig needs "
             f"({len(views.images)}, {len(rig.joint_names)}, 4)."
         )
-    generator = torch.Generator().manual_seed(seed)
-    frames = []
-    for view in range(len(views.images)):
-        background = torch.rand(3, generator=generator)
-        frame = _prepare(views, view, max_side, background)
-        if frame is not None:
-            frames.append(_moved(frame, device))
+    prepared = (_prepare(views, view, max_side) for view in range(len(views.images)))
+    frames = [_moved(frame, device) for frame in prepared if frame is not None]
     if not frames:
         raise BadInputError("No view shows the person: all alphas or all trusts are 0. Check the views' masks.")
     return frames
 
 
-def _prepare(views: Views, view: int, max_side: int, background: Tensor) -> Frame | None:
+def _prepare(views: Views, view: int, max_side: int) -> Frame | None:
     camera, (image, alpha, trust) = _reduced(views, view, max_side)
     shown = (alpha > 0.02).nonzero()
     if len(shown) == 0 or not bool((trust > 0).any()):
@@ -70,7 +66,10 @@ def _prepare(views: Views, view: int, max_side: int, background: Tensor) -> Fram
     cut_camera = Cameras(
         camera.cam_from_world, camera.intrinsics - shift, right - left, bottom - top, camera.orthographic
     )
-    return Frame(view, cut_camera, make_target(image[cut], alpha[cut], trust[cut], background), background)
+    black, white = (
+        make_target(image[cut], alpha[cut], trust[cut], torch.full((3,), grey)) for grey in BACKGROUNDS
+    )
+    return Frame(view, cut_camera, (black, white))
 
 
 def _reduced(views: Views, view: int, max_side: int) -> tuple[Cameras, tuple[Tensor, Tensor, Tensor]]:
@@ -90,6 +89,8 @@ def _reduced(views: Views, view: int, max_side: int) -> tuple[Cameras, tuple[Ten
 def _moved(frame: Frame, device: str) -> Frame:
     if device == "cpu":
         return frame
-    target = frame.target
-    moved = Target(target.color.to(device), target.alpha.to(device), target.weight.to(device), target.area)
-    return Frame(frame.view, frame.camera.to(device), moved, frame.background.to(device))
+    black, white = (
+        Target(target.color.to(device), target.alpha.to(device), target.weight.to(device), target.area)
+        for target in frame.targets
+    )
+    return Frame(frame.view, frame.camera.to(device), (black, white))

@@ -16,11 +16,15 @@ from vivant.core.jit import kernel
 from vivant.core.threads import run_on_threads, thread_count
 from vivant.records import Binding, Splats
 from vivant.splat.harmonics import BAND_2, BAND_3
+from vivant.splat.rasterizer._vectors import load, store
 from vivant.splat.skinning._reference import dual_quats_from_transforms
 from vivant.splat.skinning.turning import probe_directions, solve_matrices
 
+ROW = 16
+"""Numbers of a blended matrix in memory: twelve, filled up to two vectors."""
+
 BLOCK = 128
-CHUNKS = 16
+CHUNKS = 8
 """Splats are divided into so many parts whatever the number of threads, so sums do not depend on it."""
 
 NEWTON_STEPS = 9
@@ -56,7 +60,7 @@ class _Pose(torch.autograd.Function):
         dual = blend == "dual_quaternion"
         table = _table(transforms, dual)
         count = len(means)
-        affine, turns = np.empty((count, 12), f4), np.empty((count, 4), f4)
+        affine, turns = np.empty((count, ROW), f4), np.empty((count, 4), f4)
         posed = [np.empty_like(array) for array in arrays]
         solve, probes = _turning(sh.shape[1])
 
@@ -116,7 +120,8 @@ def _table(transforms: Tensor, dual: bool) -> np.ndarray:
     """What is blended, one row a joint: 12 numbers of the matrix, or 8 of the dual quaternion."""
     if dual:
         return _array(torch.cat(dual_quats_from_transforms(transforms.detach().double()), dim=1))
-    return _array(transforms[:, :3].reshape(-1, 12))
+    # Filled up to two vectors a row.
+    return _array(torch.nn.functional.pad(transforms[:, :3].reshape(-1, 12), (0, ROW - 12)))
 
 
 def _turning(bands: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -142,16 +147,17 @@ def _blend_linear(joints, weights, table, first, last, affine, turns):
         count = min(BLOCK, last - start)
         for lane in range(count):
             i = start + lane
-            for k in range(12):
-                affine[i, k] = weights[i, 0] * table[joints[i, 0], k]
+            low, high = load(table, ROW * joints[i, 0]), load(table, ROW * joints[i, 0] + 8)
+            low, high = low * weights[i, 0], high * weights[i, 0]
             for influence in range(1, joints.shape[1]):
-                weight, joint = weights[i, influence], joints[i, influence]
-                if weight != 0:
-                    for k in range(12):
-                        affine[i, k] += weight * table[joint, k]
-            for row in range(3):
-                for column in range(3):
-                    a[3 * row + column, lane] = affine[i, 4 * row + column]
+                weight, at = weights[i, influence], ROW * joints[i, influence]
+                low = low + load(table, at) * weight
+                high = high + load(table, at + 8) * weight
+            store(affine, ROW * i, low)
+            store(affine, ROW * i + 8, high)
+            a[0, lane], a[1, lane], a[2, lane] = affine[i, 0], affine[i, 1], affine[i, 2]
+            a[3, lane], a[4, lane], a[5, lane] = affine[i, 4], affine[i, 5], affine[i, 6]
+            a[6, lane], a[7, lane], a[8, lane] = affine[i, 8], affine[i, 9], affine[i, 10]
         for lane in range(count, BLOCK):
             for k in range(9):
                 a[k, lane] = ONE if k % 4 == 0 else f4(0)
