@@ -101,3 +101,23 @@ def test_events_come_in_order(tmp_path: Path) -> None:
     assert isinstance(advanced, Advanced)
     assert advanced.stage == "grow"
     assert advanced.fraction == 0.5
+
+
+def test_the_latest_record_of_a_kind_is_found() -> None:
+    run = Run()
+    assert run.latest(Hand) is None
+    run(grow, a_hand(), Config(1.0))
+    second = run(grow, a_hand(), Config(2.0))
+    assert run.latest(Hand) is second
+    assert run.latest(Config) is None
+
+
+def test_a_step_is_announced_and_timed_but_not_kept(tmp_path: Path) -> None:
+    events: list = []
+    run = Run(tmp_path, Context(listener=events.append))
+    with run.step("write") as context:
+        context.advance(0.5)
+    assert [type(event).__name__ for event in events] == ["StageStarted", "Advanced", "StageFinished"]
+    assert {event.stage for event in events} == {"write"}
+    assert [timing.stage for timing in run.timings] == ["write"]
+    assert list(tmp_path.iterdir()) == []

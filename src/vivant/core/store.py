@@ -90,7 +90,8 @@ def expect_writable(path: Path, needed_bytes: int = 0) -> None:
 
 def sweep(folder: Path, path: Path) -> None:
     """Remove what a killed run left of `path`: a process that is gone will not finish its part."""
-    for part in folder.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+    # The first star finds parts of parts, too: a record saved within a file that is being written.
+    for part in folder.glob(f".*{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
         owner = part.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
         if owner.isdigit() and not _is_running(int(owner)):
             part.unlink(missing_ok=True)
