@@ -22,6 +22,7 @@ from vivant.lift.regions import LEFT_HAND, TRUNK, Regions, find_regions
 from vivant.lift.scatter import scatter
 from vivant.lift.shell import Shell, build_shell, plain_colors
 from vivant.lift.sight import Picture, Sight, look, lookup, prepare_picture, ramp
+from vivant.lift.skirt import find_hem, skirt_weights
 from vivant.lift.solve import sharpen
 from vivant.lift.surface import Skin, fine_skin, normals_of
 from vivant.lift.tuck import tuck_hidden_hands
@@ -98,6 +99,11 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     evidence = gather(
         _look_at_verts(skin, draped, picture, lens), regions, skin.verts[:, 1], person.visible_parts
     )
+    hem = find_hem(skin, regions, body.rig, lens, draped, picture, evidence.skin)
+    if hem is not None:
+        skin = replace(skin, weights=skirt_weights(skin, regions, body.rig, hem))
+        frames = lens.blend(skin.weights)
+        rest = np.linalg.solve(frames[:, :, :3], (draped - frames[:, :, 3])[..., None])[..., 0]
     random = np.random.default_rng(context.seed)
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:

@@ -14,7 +14,7 @@ PART_NAMES = ("trunk", "head", "left_arm", "right_arm", "left_hand", "right_hand
               "left_leg", "right_leg", "left_foot", "right_foot")  # fmt: skip
 
 STEMS = (
-    ("head", HEAD), ("eye", HEAD), ("jaw", HEAD), ("neck02", HEAD), ("neck03", HEAD), ("neck", TRUNK),
+    ("head", HEAD), ("eye", HEAD), ("jaw", HEAD), ("neck", HEAD),
     ("upperarm", LEFT_ARM), ("lowerarm", LEFT_ARM), ("elbow", LEFT_ARM),
     ("wrist", LEFT_HAND), ("finger", LEFT_HAND), ("metacarpal", LEFT_HAND), ("thumb", LEFT_HAND),
     ("index", LEFT_HAND), ("middle", LEFT_HAND), ("ring", LEFT_HAND), ("pinky", LEFT_HAND),
