@@ -7,7 +7,7 @@ from torch import Tensor
 from vivant.fit.solve import Anatomy, Prior
 
 PHENOTYPE_SPREAD = {
-    "gender": 0.15, "age": 0.06, "muscle": 0.25, "weight": 0.2, "height": 0.12, "proportions": 0.25,
+    "gender": 0.15, "age": 0.06, "muscle": 0.25, "weight": 0.12, "height": 0.12, "proportions": 0.25,
 }  # fmt: skip
 """Weight and muscle stay near the middle, or a coat becomes obesity."""
 

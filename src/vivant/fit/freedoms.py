@@ -67,8 +67,14 @@ FINGERS = {
 }
 """Twist, flex (making a fist), spread."""
 
-RELAXED_CURL = {"1-1": 0.05, "1-2": 0.15, "1-3": 0.20, "N-1": 0.30, "N-2": 0.40, "N-3": 0.25}
+RELAXED_CURL = {"1-1": 0.0, "1-2": 0.20, "1-3": 0.25, "N-1": 0.35, "N-2": 0.50, "N-3": 0.30}
 """Flex of a hand that does nothing, beyond the rest pose's own."""
+
+GATHERED = 0.7
+"""How much of the rest pose's splay the fingers of such a hand give up."""
+
+THUMB_IN = 0.45
+"""How far its thumb swings towards the forefinger's direction."""
 
 RELAXED_TURNS = {
     "upperarm01": (0.05, 0.0, -0.42),
@@ -125,7 +131,11 @@ def make_freedoms(model: AnnyModel) -> Freedoms:
                 kind = f"{finger if finger == 1 else 'N'}-{bone}"
                 axes = _finger_axes(finger, bone, side, sign, places)
                 natural = torch.tensor([0.0, RELAXED_CURL[kind], 0.0])
-                rows.append((f"finger{finger}-{bone}.{side}", axes, natural, FINGERS[f"finger{kind}"]))
+                if bone == 1:
+                    natural = natural + _gathering(finger, axes, side, sign, places)
+                allowed = FINGERS[f"finger{kind}"]
+                natural = natural.clamp(torch.tensor(allowed.low), torch.tensor(allowed.high))
+                rows.append((f"finger{finger}-{bone}.{side}", axes, natural, allowed))
     return Freedoms(
         names=tuple(row[0] for row in rows),
         joints=torch.tensor([model.joint_names.index(row[0]) for row in rows]),
@@ -162,6 +172,20 @@ def _finger_axes(
     if finger == 1:
         across = torch.linalg.cross(twist, torch.linalg.cross(across, twist))
     return _frame(twist, across * sign)
+
+
+def _gathering(
+    finger: int, axes: Float[Tensor, "3 3"], side: str, sign: float, places: dict[str, Tensor]
+) -> Float[Tensor, "3"]:
+    """Bends that bring a finger's first bone towards its neighbours."""
+    if finger == 1:
+        goal = _finger_axes(2, 1, side, sign, places)[0]
+        axis = torch.linalg.cross(axes[0], goal)
+        angle = torch.atan2(axis.norm(), axes[0] @ goal)
+        return THUMB_IN * angle * (axes @ axis) / axis.norm()
+    # A positive swing moves the finger along its flex axis.
+    middle = _finger_axes(3, 1, side, sign, places)
+    return torch.tensor([0.0, 0.0, -GATHERED]) * (axes[0] @ middle[1])
 
 
 def _frame(twist: Float[Tensor, "3"], flex: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:

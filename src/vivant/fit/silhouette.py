@@ -28,7 +28,7 @@ GRAZING = 0.4
 REACH = 0.06
 """Statures: outline and mask farther apart than this do not belong together."""
 
-INSIDE_TRUST = 0.35
+INSIDE_TRUST = 0.15
 """A mask wider than the body is usual, for clothes are thick; one narrower than the body is not."""
 
 HAIR_TRUST = 0.05

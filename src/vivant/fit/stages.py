@@ -38,10 +38,10 @@ ROUNDS = 6
 
 SKIN_SAMPLES = 2500
 
-OUTSIDE_TRUST = 90.0
+OUTSIDE_TRUST = 250.0
 """Of all samples of the skin together, in body points."""
 
-OUTLINE_TRUST = 25.0
+OUTLINE_TRUST = 100.0
 """Of all pairs of outline and skin together, in body points."""
 
 
