@@ -67,7 +67,7 @@ sys.meta_path.insert(0, NoLibrary())
 
 
 def test_a_deferred_module_is_there_once_it_is_used() -> None:
-    sys.modules.pop("this_is_late", None)
+    sys.modules.pop("colorsys", None)
     with _deferred("colorsys"):
         import colorsys
 
