@@ -2,9 +2,9 @@
 
     python tools/bind_landmarks.py src/vivant/fit/assets/landmarks.npz
 
-Body points: each keeps a constant offset from the model's own anatomical point (or joint), in rest axes; the offsets
-are those which best explain what the detector sees on many poses, shapes and sides. Face points: each is bound to
-the triangle and place where it lies on frontal renders of several heads. Needs 5 minutes on one core.
+Body points: each keeps a constant offset from the model's own anatomical point (or joint), in rest axes; the
+offsets are those which best explain what the detector sees on many poses, shapes and sides. Face points: each
+is bound to the triangle and place where it lies on frontal renders of several heads. Needs 5 minutes on a core.
 """
 
 import argparse

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tests.fit.figures import make_anatomy, make_state
+
 from vivant.body import pose_verts
 from vivant.fit.collision import make_balls
 from vivant.fit.face import find_head, warp_face

@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tests.fit.figures import make_anatomy, make_state
+
 from vivant.body import pose_verts
+from vivant.fit.beliefs import make_prior
 from vivant.fit.landmarks import surface_points
 from vivant.fit.placement import pose_of
 from vivant.fit.reduced import State, derivatives, place_points
-from vivant.fit.beliefs import make_prior
 from vivant.fit.solve import Problem, activate, move_state
 from vivant.records import Shape
 

@@ -1,4 +1,4 @@
-"""What the fit had to guess, in plain sentences for the report."""
+"""What the fit had to guess, in plain sentences; `Person.notes` tells what was not seen at all."""
 
 from vivant.fit.quality import fit_quality
 from vivant.fit.stages import Case
@@ -18,10 +18,8 @@ def tell_guesses(case: Case, focal_before: float, body: Body) -> tuple[str, ...]
     """
     person = case.person
     notes = [*_hands(case, person)]
-    if person.face is None:
-        notes.append("The face was not found: the head has the body model's own face.")
     if case.evidence.stance == "legs unseen":
-        notes.append("The legs are not in the picture: straight legs in a natural stance are assumed.")
+        notes.append("Straight legs in a natural stance stand in for the legs that the picture does not show.")
     focal = float(case.evidence.camera.focal[0])
     if abs(focal / focal_before - 1) > 0.1:
         notes.append(
@@ -35,10 +33,10 @@ def tell_guesses(case: Case, focal_before: float, body: Body) -> tuple[str, ...]
 
 
 def _hands(case: Case, person: Person) -> list[str]:
-    """Which hands are guesses."""
+    """Hands that were seen, but not surely enough to be followed."""
     used = [hand for hand, _ in case.hands]
     return [
-        f"The {side} hand was not found: a relaxed hand is used."
+        f"The {side} hand was seen too unsurely ({hand.confidence:.0%}): a relaxed hand is used."
         for side, hand in (("left", person.left_hand), ("right", person.right_hand))
-        if not any(hand is one for one in used)
+        if hand is not None and not any(hand is one for one in used)
     ]
