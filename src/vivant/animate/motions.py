@@ -196,10 +196,11 @@ def _turn(frame: Frame, phase: Float[Tensor, " frames"], seconds: float) -> Act:
     """Turn once round on the spot, in twelve small steps."""
     act = _stand(frame, len(phase))
     steps = 12
-    eased = phase * steps
+    # It begins after the left foot's step, with toes turned outwards as people stand.
+    eased = phase * steps + 1
     yaw = math.tau * phase
-    left = _stepped(eased, parity=0) * math.tau / steps
-    right = _stepped(eased, parity=1) * math.tau / steps
+    left = (_stepped(eased, parity=0) - 1) * math.tau / steps
+    right = (_stepped(eased, parity=1) - 1) * math.tau / steps
     lifted = torch.sin(math.pi * (eased % 1)).square()
     on_right = (eased.floor() % 2) == 0
     # The weight goes over the foot that stands.
