@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from vivant.core.jit import kernel, part
-from vivant.splat.rasterizer._lanes import COUNT
+from vivant.splat.rasterizer._lanes import COUNT, Memory, traced
 from vivant.splat.rasterizer._limits import ALPHA_LEAST, ALPHA_MOST, TRANSMITTANCE_LEAST
 from vivant.splat.rasterizer._project import (
     CENTER_X,
@@ -35,6 +35,7 @@ from vivant.splat.rasterizer._vectors import (
     maximum,
     minimum,
     prefetch,
+    prefetch_to_write,
     spread,
     store,
     take_ticket,
@@ -49,6 +50,11 @@ HALF_LOG2_E = f32(0.5 * np.log2(np.e))
 EXPONENT_LEAST, EXPONENT_MOST = f32(-125), f32(120)
 RESEED_SIGMA_SQUARED, RESEED_ROWS = f32(80), 16
 AHEAD = 8
+"""Splats, or rows of the picture, that memory is asked for before their turn."""
+
+LINE = 16
+"""Numbers in a line of cache."""
+
 
 STRIPS = TILE // COUNT
 PITCH = TILE + COUNT
@@ -182,17 +188,52 @@ def chain_length(inverse_rest, rows):
 
 @part
 def _write_picture(filled, left, top, right, bottom, background, planes, color, depth, alpha):
-    red, green, blue = background[0], background[1], background[2]
+    """Put colour on the background. Eight pixels at a time; at the picture's right rim one by one."""
+    whole = left + (right - left) // COUNT * COUNT
     for row in range(top, bottom):
-        place = (row - top) * PITCH - left
-        for column in range(left, right):
-            i = place + column
-            light = planes[i] if filled else ONE
-            color[row, column, 0] = light * red + (planes[i + PLANE] if filled else ZERO)
-            color[row, column, 1] = light * green + (planes[i + 2 * PLANE] if filled else ZERO)
-            color[row, column, 2] = light * blue + (planes[i + 3 * PLANE] if filled else ZERO)
-            depth[row, column] = planes[i + 4 * PLANE] if filled else ZERO
+        if row + AHEAD < bottom:
+            pixel = (row + AHEAD) * color.shape[1] + left
+            for place in range(0, right - left, LINE):
+                prefetch_to_write(depth, pixel + place)
+                prefetch_to_write(alpha, pixel + place)
+                for third in range(3):
+                    prefetch_to_write(color, 3 * (pixel + place) + third * LINE)
+        for column in range(left, whole, COUNT):
+            place, pixel = (row - top) * PITCH + column - left, row * color.shape[1] + column
+            if filled:
+                _write_eight(planes, place, background, color, pixel * 3, depth, alpha, pixel)
+            else:
+                _write_background(background, color, pixel * 3, depth, alpha, pixel)
+        for column in range(whole, right):
+            place = (row - top) * PITCH + column - left
+            light = planes[place] if filled else ONE
+            for channel in range(3):
+                own = planes[place + (channel + 1) * PLANE] if filled else ZERO
+                color[row, column, channel] = light * background[channel] + own
+            depth[row, column] = planes[place + 4 * PLANE] if filled else ZERO
             alpha[row, column] = ONE - light
+
+
+@traced
+def _write_eight(
+    planes: Memory, place, background: Memory, color: Memory, triple, depth: Memory, alpha: Memory, pixel
+) -> None:
+    planes = planes.part(place)
+    light = planes.load(0)
+    red, green, blue = (
+        light * background.number(channel) + planes.load((channel + 1) * PLANE) for channel in range(3)
+    )
+    color.store_three(triple, (red, green, blue))
+    depth.store(pixel, planes.load(4 * PLANE))
+    alpha.store(pixel, 1 - light)
+
+
+@traced
+def _write_background(background: Memory, color: Memory, triple, depth: Memory, alpha: Memory, pixel) -> None:
+    red, green, blue = (background.number(channel) for channel in range(3))
+    color.store_three(triple, (red, green, blue))
+    depth.fill(pixel, 0)
+    alpha.fill(pixel, 0)
 
 
 @part

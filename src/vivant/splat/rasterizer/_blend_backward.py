@@ -33,7 +33,7 @@ from vivant.splat.rasterizer._blend import (
     close_rows,
     open_tile,
 )
-from vivant.splat.rasterizer._lanes import COUNT
+from vivant.splat.rasterizer._lanes import COUNT, Memory, traced
 from vivant.splat.rasterizer._project import (
     CENTER_X,
     CENTER_Y,
@@ -100,8 +100,14 @@ def blend_tiles_backward(
 @part
 def _read_picture(left, top, right, bottom, planes, color, depth, alpha, grad_color, grad_depth, grad_alpha):
     """Planes: 1 what is still to come, 2 to 5 gradients of colour and depth, 6 of alpha."""
+    whole = left + (right - left) // COUNT * COUNT
     for row in range(top, bottom):
-        for column in range(left, right):
+        for column in range(left, whole, COUNT):
+            place, pixel = (row - top) * PITCH + column - left, row * color.shape[1] + column
+            _read_eight(
+                planes, place, color, grad_color, pixel * 3, depth, alpha, grad_depth, grad_alpha, pixel
+            )
+        for column in range(whole, right):
             place = (row - top) * PITCH + column - left
             by_depth, by_alpha = grad_depth[row, column], grad_alpha[row, column]
             total = by_depth * depth[row, column] + by_alpha * alpha[row, column]
@@ -112,6 +118,23 @@ def _read_picture(left, top, right, bottom, planes, color, depth, alpha, grad_co
             planes[place + PLANE] = total
             planes[place + 5 * PLANE] = by_depth
             planes[place + 6 * PLANE] = by_alpha
+
+
+@traced
+def _read_eight(
+    planes: Memory, place, color: Memory, grad_color: Memory, triple, depth: Memory, alpha: Memory,
+    grad_depth: Memory, grad_alpha: Memory, pixel,
+) -> None:  # fmt: skip
+    planes = planes.part(place)
+    by_depth, by_alpha = grad_depth.load(pixel), grad_alpha.load(pixel)
+    total = by_depth * depth.load(pixel) + by_alpha * alpha.load(pixel)
+    pairs = zip(grad_color.load_three(triple), color.load_three(triple), strict=True)
+    for channel, (by_color, value) in enumerate(pairs):
+        planes.store((2 + channel) * PLANE, by_color)
+        total = total + by_color * value
+    planes.store(PLANE, total)
+    planes.store(5 * PLANE, by_depth)
+    planes.store(6 * PLANE, by_alpha)
 
 
 @part

@@ -46,7 +46,7 @@ def broadcast(builder: Builder, scalar: Value) -> Value:
     """A float32 in all lanes."""
     undefined = ir.Constant(FLOATS, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(INTS, [0] * COUNT))
+    return _shuffle(builder, first, undefined, [0] * COUNT)
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,11 @@ def log2(value: Lanes) -> Lanes:
     return total * share * 1.4426950408889634 + Lanes(builder, builder.sitofp(exponent, FLOATS))
 
 
+def _shuffle(builder: Builder, first: Value, second: Value, places: list[int]) -> Value:
+    """Pick numbers of two vectors that are thought of as one after the other."""
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(I32, len(places)), places))
+
+
 @dataclass(frozen=True)
 class Memory:
     """A float32 array of any shape, addressed by flat element numbers; nothing checks the bounds."""
@@ -189,7 +194,7 @@ class Memory:
     def _pointer(self, index: int | Value) -> Value:
         return self.builder.gep(self.start, [ir.Constant(I64, index) if isinstance(index, int) else index])
 
-    def part(self, start: int) -> "Memory":
+    def part(self, start: int | Value) -> "Memory":
         """What begins at an element."""
         return Memory(self.builder, self._pointer(start))
 
@@ -207,6 +212,27 @@ class Memory:
     def fill(self, index: int | Value, value: Number) -> None:
         """Write one number eight times."""
         self.store(index, Lanes(self.builder, constant(value)))
+
+    def load_three(self, index: int | Value) -> tuple[Lanes, Lanes, Lanes]:
+        """Eight neighbouring triples, taken apart."""
+        wide = ir.VectorType(ir.FloatType(), 3 * COUNT)
+        value = self.builder.load(self.builder.bitcast(self._pointer(index), wide.as_pointer()))
+        value.align = 4
+        first, second, third = (
+            Lanes(self.builder, _shuffle(self.builder, value, value, [3 * lane + i for lane in range(COUNT)]))
+            for i in range(3)
+        )
+        return first, second, third
+
+    def store_three(self, index: int | Value, lanes: tuple[Lanes, Lanes, Lanes]) -> None:
+        """Write eight neighbouring triples."""
+        wide = ir.VectorType(ir.FloatType(), 3 * COUNT)
+        first, second, third = (one.value for one in lanes)
+        pair = _shuffle(self.builder, first, second, list(range(2 * COUNT)))
+        last = _shuffle(self.builder, third, third, [lane % COUNT for lane in range(2 * COUNT)])
+        turns = [2 * COUNT * (i // 2) + COUNT * (i % 2) + lane for lane in range(COUNT) for i in range(3)]
+        pointer = self.builder.bitcast(self._pointer(index), wide.as_pointer())
+        self.builder.store(_shuffle(self.builder, pair, last, turns), pointer).align = 4
 
     def number(self, index: int | Value) -> Lanes:
         """One number in all lanes."""

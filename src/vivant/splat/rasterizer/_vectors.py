@@ -228,18 +228,32 @@ def take_ticket(typing_context, counter):
 
 @intrinsic
 def prefetch(typing_context, array, index):
-    """Ask the memory for what will be read or written soon."""
+    """Ask the memory for what will be read soon."""
 
     def generate(context, builder, sig, args):
-        index = context.cast(builder, args[1], sig.args[1], types.intp)
-        start = context.make_array(sig.args[0])(context, builder, args[0]).data
-        place = builder.bitcast(builder.gep(start, [index]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [place, ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)])
-        return context.get_dummy_value()
+        return _prefetch(context, builder, sig, args, writes=0)
 
     return types.void(array, index), generate
+
+
+@intrinsic
+def prefetch_to_write(typing_context, array, index):
+    """Ask the memory for what will be written soon."""
+
+    def generate(context, builder, sig, args):
+        return _prefetch(context, builder, sig, args, writes=1)
+
+    return types.void(array, index), generate
+
+
+def _prefetch(context: Any, builder: Any, sig: Any, args: Any, writes: int) -> Any:
+    index = context.cast(builder, args[1], sig.args[1], types.intp)
+    start = context.make_array(sig.args[0])(context, builder, args[0]).data
+    place = builder.bitcast(builder.gep(start, [index]), ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [place, *(ir.Constant(I32, number) for number in (writes, 3, 1))])
+    return context.get_dummy_value()
 
 
 @intrinsic
