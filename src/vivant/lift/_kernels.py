@@ -59,28 +59,24 @@ def _slot(x, y, z, size):
 
 
 @kernel
-def blend(
-    means, conics, opacities, radii, order, height, width, pixel, splat, amount, picture_colors, picture, alpha
-):
-    """Draw splats front to back into `picture`, and list each pixel's splats with their weights.
+def blend(centers, conics, opacities, radii, order, weight, pixel, splat, amount):
+    """Blend splats front to back, and list which splat gives how much to which pixel that counts.
 
     Returns how many entries were listed; the lists stop growing when full.
     """
+    height, width = weight.shape
     through = np.ones((height, width), np.float32)
     entries = 0
     for turn in range(len(order)):
         i = order[turn]
-        u, v = means[i, 0], means[i, 1]
+        u, v = centers[i, 0], centers[i, 1]
         left, right = max(0, int(math.floor(u - radii[i, 0]))), min(width - 1, int(math.floor(u + radii[i, 0])))
-        top, bottom = (
-            max(0, int(math.floor(v - radii[i, 1]))),
-            min(height - 1, int(math.floor(v + radii[i, 1]))),
-        )
+        top, bottom = max(0, int(math.floor(v - radii[i, 1]))), min(height - 1, int(math.floor(v + radii[i, 1])))
         for y in range(top, bottom + 1):
             dy = y + np.float32(0.5) - v
             for x in range(left, right + 1):
                 light = through[y, x]
-                if light < np.float32(0.002):
+                if light < np.float32(0.004) or weight[y, x] <= 0:
                     continue
                 dx = x + np.float32(0.5) - u
                 power = (
@@ -88,21 +84,16 @@ def blend(
                 )
                 if power > np.float32(5.6):
                     continue
-                a = min(np.float32(0.99), opacities[i] * np.float32(math.exp(-power)))
+                a = min(np.float32(0.999), opacities[i] * np.float32(math.exp(-power)))
                 if a < np.float32(1 / 255):
                     continue
-                w = a * light
                 through[y, x] = light * (1 - a)
-                for k in range(3):
-                    picture[y, x, k] += w * picture_colors[i, k]
-                if entries < len(pixel):
+                share = a * light
+                if share > np.float32(0.004) and entries < len(pixel):
                     pixel[entries] = y * width + x
                     splat[entries] = i
-                    amount[entries] = w
+                    amount[entries] = share
                     entries += 1
-    for y in range(height):
-        for x in range(width):
-            alpha[y, x] = 1 - through[y, x]
     return entries
 
 

@@ -108,7 +108,7 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
         hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
-    shell = build_shell(skin, regions, lens, draped, picture, hairlike, config.splats // 5, random)
+    shell = build_shell(skin, regions, lens, draped, picture, hairlike, hem is not None, config.splats // 5, random)
     cloth = _skin_cloud(
         skin, regions, lens, body, draped, rest, shell, picture, person, evidence, config, random
     )

@@ -197,24 +197,39 @@ def _mirrored(guess: ndarray, places: Places, sight: Sight, seen: ndarray) -> nd
 
 
 def guess_relief(places: Places, sight: Sight) -> Float[ndarray, " points"]:
-    """Folds and strands for what is unseen: those of the place in front of it."""
+    """Folds for what is unseen: those of the place in front of it; and strands for the hair at the back."""
     relief = np.zeros(len(places.part))
-    good = sight.trust > 0.8
-    for parts in (*(group for group, _ in GROUPS[:3]), (HEAD,)):
-        mine = np.isin(places.part, parts) & (places.face < 0.5)
-        source, wanted = np.flatnonzero(mine & good), np.flatnonzero(mine & (sight.trust < 0.999))
-        if len(source) and len(wanted):
-            flat = np.stack([places.along, places.across], 1)
-            distance, index = cKDTree(flat[source]).query(flat[wanted])
-            # Lapels and seams of the front are held down to what folds of this cloth commonly are.
-            common = np.median(np.abs(sight.relief[source])) + 1e-4
-            folds = sight.relief[source[index]]
-            relief[wanted] = (
-                folds
-                / (1 + np.abs(folds) / ((4.0 if parts == (HEAD,) else 1.5) * common))
-                * np.exp(-((distance / 0.02) ** 2))
-            )
+    good, wanted = sight.trust > 0.8, sight.trust < 0.999
+    for parts, _ in GROUPS[:3]:
+        mine = np.isin(places.part, parts)
+        flat = np.stack([places.along, places.across], 1)
+        _take_relief(relief, sight.relief, flat, np.flatnonzero(mine & good), flat, np.flatnonzero(mine & wanted), 1.5)
+    hair = places.scalp > 0.5
+    shown, hidden = np.flatnonzero(hair & good), np.flatnonzero(hair & wanted)
+    if len(shown) > 50:
+        flat = places.rest[:, :2]
+        _take_relief(relief, sight.relief, flat, shown, _folded(places.rest, flat[shown]), hidden, 4.0)
     return relief
+
+
+def _take_relief(
+    relief: ndarray, seen: ndarray, flat: ndarray, source: ndarray, asked: ndarray, wanted: ndarray, limit: float
+) -> None:
+    """Take the relief of the nearest example, held down to `limit` times what is common: seams are no folds."""
+    if not len(source) or not len(wanted):
+        return
+    distance, index = cKDTree(flat[source]).query(asked[wanted])
+    common = np.median(np.abs(seen[source])) + 1e-4
+    folds = seen[source[index]]
+    relief[wanted] = folds / (1 + np.abs(folds) / (limit * common)) * np.exp(-((distance / 0.02) ** 2))
+
+
+def _folded(rest: ndarray, shown: ndarray) -> ndarray:
+    """Where on the patch of hair that was seen each place of the head finds its strands: the patch, mirrored on and on."""
+    low, high = np.percentile(shown, 5, axis=0), np.percentile(shown, 95, axis=0)
+    around = 0.09 * np.arctan2(rest[:, 0], -rest[:, 2])
+    turns = (np.stack([around, rest[:, 1]], 1) - low) / np.maximum(high - low, 0.005)
+    return low + (high - low) * np.abs((turns + 1) % 2 - 1)
 
 
 def _twins(parts: tuple[int, ...]) -> list[int]:

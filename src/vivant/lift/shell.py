@@ -40,6 +40,9 @@ THICKEST = 0.08
 ROUNDNESS = 0.8
 """2 inflates a strip to a round rope, less makes it flatter."""
 
+HELD = 0.10
+"""Metres of depth that the arm or hand may span that a piece hangs on."""
+
 HANGING = 0.30
 """Metres below the head that hair is looked for."""
 
@@ -98,6 +101,7 @@ def build_shell(
     draped: Float[ndarray, "verts 3"],
     picture: Picture,
     hairlike: Bool[ndarray, "height width"],
+    skirt: bool,
     budget: int,
     random: np.random.Generator,
 ) -> Shell | None:
@@ -110,17 +114,18 @@ def build_shell(
         draped: The skin's vertices in the camera's axes.
         picture: The photo.
         hairlike: Where the photo has the hair's colour.
+        skirt: Whether cloth spans both legs; else a piece between them is shared out.
         budget: Splats at most.
         random: Dice.
     """
-    sheets = _span_sheets(skin, regions, lens, draped, picture, hairlike)
+    sheets = _span_sheets(skin, regions, lens, draped, picture, hairlike, skirt)
     if sheets is None:
         return None
     return _sample_sheets(sheets, skin, lens, picture, budget, random)
 
 
 def _span_sheets(
-    skin: Skin, regions: Regions, lens: Lens, draped: ndarray, picture: Picture, hairlike: ndarray
+    skin: Skin, regions: Regions, lens: Lens, draped: ndarray, picture: Picture, hairlike: ndarray, skirt: bool
 ) -> Sheets | None:
     scale = min(1.0, GRID / picture.size)
     small = _reduced(lens, scale)
@@ -130,7 +135,7 @@ def _span_sheets(
     corner = np.take_along_axis(skin.faces[near.face], near.barycentric.argmax(2)[..., None], 2)[..., 0]
     part = np.where(near.covered, regions.part[corner], -1)
     free = solid & ~near.covered
-    empty, owner = _worth_filling(free, part, float(solid.sum()))
+    empty, owner = _worth_filling(free, part, near.depth, float(solid.sum()))
     if not empty.any():
         return None
     far = _far_depth(draped, skin, small)
@@ -138,7 +143,7 @@ def _span_sheets(
     kind = np.where(near.covered, _kinds(regions)[corner], -1)
     kind = _claim(kind, empty, shrink(hairlike, shape) > 0.5, metres)
     kind = np.where(owner >= 0, owner, kind)
-    vertex, weights = _hang(kind, near.covered, corner, empty, skin, regions, metres)
+    vertex, weights = _hang(kind, near.covered, corner, empty, skin, regions, (0.04 if skirt else 0.01) / metres)
     half_body = np.clip((far - near.depth) / 2, 0.0, THICKEST)
     middle, half = _inflate(kind, near, near.depth + half_body, half_body, empty, metres)
     return Sheets(scale, empty, middle, half, vertex, weights)
@@ -158,13 +163,17 @@ def _reduced(lens: Lens, scale: float) -> Lens:
 
 
 def _worth_filling(
-    empty: Bool[ndarray, "rows columns"], part: Int[ndarray, "rows columns"], size: float
+    empty: Bool[ndarray, "rows columns"],
+    part: Int[ndarray, "rows columns"],
+    depth: Float[ndarray, "rows columns"],
+    size: float,
 ) -> tuple[Bool[ndarray, "rows columns"], Int[ndarray, "rows columns"]]:
     """Leave out slivers along the outline, specks, and webs that would tear when limbs move apart.
 
     Args:
         empty: Cells of the mask that the skin leaves empty.
         part: The body part each covered cell shows, -1 elsewhere.
+        depth: Of the skin in each cell.
         size: Cells of the whole mask.
 
     Returns:
@@ -180,6 +189,10 @@ def _worth_filling(
         neighbors = part[grown][ring]
         open_share = float((neighbors < 0).mean()) if len(neighbors) else 0.0
         kept[number], owner[number] = _judge_piece(neighbors[neighbors >= 0], open_share, piece.sum() / size)
+        if owner[number] == ARM_KIND:
+            # What reaches from a hand in front to an elbow far behind is no one thing.
+            held = depth[grown][ring & (part[grown] >= LEFT_ARM) & (part[grown] <= RIGHT_HAND)]
+            kept[number] &= np.ptp(np.percentile(held, [10, 90])) < HELD
     return kept[labels], np.where(kept[labels], owner[labels], -1)
 
 
@@ -200,7 +213,7 @@ def _judge_piece(neighbors: Int[ndarray, " cells"], open_share: float, area: flo
     arms = touched[LEFT_ARM : RIGHT_HAND + 1].sum()
     if touched[HEAD] > 0.5:
         return area > 0.0005, -1
-    if arms > 0.9 or (arms > 0.15 and open_share > 0.5):
+    if arms > 0.9 or (arms > 0.15 and open_share > 0.4):
         # A glove, a wide sleeve, something held; or a coat that a hand lies on.
         return area > 0.002, ARM_KIND if arms > 0.4 else CORE_KIND
     if touched[[LEFT_HAND, RIGHT_HAND]].sum() > 0.1 or arms > 0.15:
@@ -256,9 +269,9 @@ def _hang(
     empty: ndarray,
     skin: Skin,
     regions: Regions,
-    metres: float,
+    reach: float,
 ) -> tuple[ndarray, ndarray]:
-    """The skin's vertex that each empty cell hangs at, and smooth skin weights."""
+    """The skin's vertex that each empty cell hangs at, and skin weights smoothed over `reach` cells."""
     vertex = np.zeros(kind.shape, int)
     for number in (CORE_KIND, HEAD_KIND, ARM_KIND):
         seeds = covered & (kind == number)
@@ -273,7 +286,7 @@ def _hang(
         if not rows.any():
             continue
         # Cloth that spans both legs must not be torn by either: its weights are smoothed over some centimetres.
-        box = 2 * round(0.04 / metres) + 1
+        box = 2 * round(reach) + 1
         amount = _twice_box(rows.astype(np.float32), box)
         for joint in used:
             plane = np.where(rows, skin.weights[vertex, joint], 0.0)

@@ -15,6 +15,9 @@ BLUR = 0.3
 
 STEPS = 8
 
+ROOM = 24
+"""Splats that are listed for a pixel, on the average, at most."""
+
 
 def sharpen(
     posed: Splats,
@@ -39,22 +42,20 @@ def sharpen(
     """
     from vivant.lift import _kernels
 
-    height, width = weight.shape
     centers, conics, radii, depth = _project(posed, lens)
     order = np.argsort(depth, kind="stable")
     order = order[depth[order] > 0.05]
     colors = colors_from_sh(posed.sh, torch.zeros_like(posed.means)).numpy()
-    room = int(24 * height * width)
+    room = ROOM * int((weight > 0).sum()) + 1
     pixel, splat, amount = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
-    picture, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    counts = weight.astype(np.float32)
     entries = _kernels.blend(
-        centers, conics, posed.opacities.numpy(), radii, order, height, width,
-        pixel, splat, amount, colors, picture, alpha,
-    )  # fmt: skip
+        centers, conics, posed.opacities.numpy(), radii, order, counts, pixel, splat, amount
+    )
     solved = colors.copy()
     _kernels.jacobi(
         pixel[:entries], splat[:entries], amount[:entries], solved, colors, goal.astype(np.float32),
-        weight.astype(np.float32), anchor.astype(np.float32), np.float32(limit), STEPS,
+        counts, anchor.astype(np.float32), np.float32(limit), STEPS,
     )  # fmt: skip
     return solved.astype(float)
 

@@ -39,11 +39,11 @@ def tuck_hidden_hands(
     """
     pose = body.pose
     for side, hand in enumerate((person.left_hand, person.right_hand)):
-        if hand is not None or evidence.gloved:
+        if hand is not None:
             continue
         mine = regions.share[:, LEFT_HAND + side] > 0.7
         told = mine & (sight.trust > 0.2)
-        if told.sum() < 20 or float(like(sight.color[told], evidence.skin).mean()) > 0.3:
+        if told.sum() < 20 or float(like(sight.color[told], evidence.hand).mean()) > 0.3:
             continue
         depth = _depth_to_hide(mine, skin, regions, lens, posed_cam)
         if depth > 0:
