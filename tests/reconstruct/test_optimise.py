@@ -197,9 +197,9 @@ def test_wrong_poses_and_cameras_are_found() -> None:
     start = make_avatar(800)
     from vivant.reconstruct.optimise import Fit
 
-    refine = RefineConfig(poses=True, turns=8e-3, shifts=0.0, hold=0.0)
+    refine = RefineConfig(poses=True, turns=1.2e-2, shifts=0.0, hold=0.0)
     still = Rates(1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9)
-    fit = Fit(Context(), start, wrong, ReconstructConfig(iterations=120, refine=refine, rates=still, threads=1))
+    fit = Fit(Context(), start, wrong, ReconstructConfig(iterations=200, refine=refine, rates=still, threads=1))
     fit.run()
     angle = fit.corrections.tables["turns"].detach()
     # About z, against the wrong turn of 0.06: the bend leans by -angle.
