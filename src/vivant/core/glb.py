@@ -1,0 +1,237 @@
+"""The binary container of glTF 2.0: one JSON document and one block of bytes (sections 3.6 and 4.4 of it).
+
+Files come from strangers. Every count is checked against the bytes that are there before anything is allocated,
+and no other file is ever opened: whatever a document's `uri` says is refused.
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from jaxtyping import Shaped
+
+from vivant.core.errors import BadFileError
+from vivant.core.store import writing
+
+LARGEST_FILE = 1024**3
+"""Bytes. A character with all its clips and textures has some 100 million."""
+
+LARGEST_DOCUMENT = 64 * 1024**2
+"""Bytes of JSON: as Python's objects they take ten times as much."""
+
+MOST_NODES = 100_000
+
+_MAGIC, _VERSION, _JSON, _BINARY = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
+
+KINDS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+"""glTF's numbers for types of components, and numpy's names."""
+
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+"""Components of an element. 2 x 2 and 3 x 3 matrices, which have odd gaps, are not read."""
+
+
+@dataclass(frozen=True)
+class Glb:
+    """A glTF document and the bytes it points into."""
+
+    document: dict[str, Any]
+    """The JSON. Only its outermost shape is checked: use `listed`, `read_accessor` and `node_parents`."""
+
+    binary: bytes
+    name: str = "The GLB file"
+    """What error messages call it."""
+
+    def listed(self, key: str) -> list[dict[str, Any]]:
+        """Give one of the document's lists of objects (`nodes`, `animations` ...); empty if it is absent.
+
+        Raises:
+            BadFileError: If it is no list of objects.
+        """
+        items = self.document.get(key, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise BadFileError(f"{self.name} is damaged: `{key}` is no list of objects.")
+        return items
+
+    def item(self, key: str, index: object) -> dict[str, Any]:
+        """Give one object of such a list.
+
+        Raises:
+            BadFileError: If there is no such object.
+        """
+        items = self.listed(key)
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(items):
+            raise BadFileError(
+                f"{self.name} is damaged: it names {key} {_short(index)}; there are {len(items)}."
+            )
+        return items[index]
+
+
+def read_glb(path: Path | str) -> Glb:
+    """Read a `.glb` (or `.vrm`) file.
+
+    Raises:
+        BadFileError: If the file is missing, truncated, damaged, too large, or of another version.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise BadFileError(f"{path} has {size / 1e9:.1f} GB; at most 1 GB is read. Export fewer clips.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return parse_glb(content, str(path))
+
+
+def parse_glb(content: bytes, name: str = "The GLB file") -> Glb:
+    """Take a `.glb` file's bytes apart.
+
+    Raises:
+        BadFileError: If they are truncated, damaged, or of another version.
+    """
+    if len(content) < 20 or struct.unpack_from("<I", content)[0] != _MAGIC:
+        raise BadFileError(f"{name} is no binary glTF. Export it as .glb (glTF Binary), not as .gltf or other.")
+    _, version, length = struct.unpack_from("<3I", content)
+    if version != _VERSION:
+        raise BadFileError(f"{name} is glTF of version {version}; version 2 is needed.")
+    if length > len(content):
+        raise BadFileError(f"{name} is cut off: {length} bytes are announced, {len(content)} are there.")
+    chunks: dict[int, bytes] = {}
+    at = 12
+    while at + 8 <= length:
+        size, kind = struct.unpack_from("<2I", content, at)
+        if at + 8 + size > length:
+            raise BadFileError(f"{name} is damaged: a part of {size} bytes reaches past its end.")
+        if at == 12 and kind != _JSON:
+            raise BadFileError(f"{name} is damaged: it does not begin with JSON.")
+        # Parts of other kinds must be passed over (section 4.4.3), repeated ones count for nothing.
+        if kind in (_JSON, _BINARY) and kind not in chunks:
+            chunks[kind] = content[at + 8 : at + 8 + size]
+        at += 8 + size
+    if _JSON not in chunks:
+        raise BadFileError(f"{name} is damaged: it holds no JSON.")
+    return Glb(_parse_document(chunks[_JSON], name), chunks.get(_BINARY, b""), name)
+
+
+def write_glb(path: Path | str, document: dict[str, Any], binary: bytes) -> None:
+    """Write a `.glb` file; the document's one buffer is the given bytes.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    binary += b"\0" * (-len(binary) % 4)
+    document = {"asset": {"version": "2.0"}, **document}
+    if binary:
+        document["buffers"] = [{"byteLength": len(binary)}]
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    text += b" " * (-len(text) % 4)
+    parts = [struct.pack("<2I", len(text), _JSON), text]
+    if binary:
+        parts += [struct.pack("<2I", len(binary), _BINARY), binary]
+    with writing(Path(path)) as temporary, temporary.open("wb") as file:
+        file.write(struct.pack("<3I", _MAGIC, _VERSION, 12 + sum(map(len, parts))))
+        file.writelines(parts)
+
+
+def read_accessor(glb: Glb, index: object) -> Shaped[np.ndarray, "count components"]:
+    """Give an accessor's numbers, one row an element; normalised integers become floats.
+
+    Raises:
+        BadFileError: If it points outside the file's bytes, is not finite, or is of a kind that is not read.
+    """
+    accessor = glb.item("accessors", index)
+    kind, width = KINDS.get(_whole(accessor.get("componentType"))), WIDTHS.get(str(accessor.get("type")))
+    count = _whole(accessor.get("count"))
+    if kind is None or width is None or count < 0:
+        raise BadFileError(f"{glb.name} is damaged: accessor {_short(index)} is of no known kind.")
+    if "sparse" in accessor or "bufferView" not in accessor:
+        raise BadFileError(
+            f"{glb.name} has sparse data (accessor {_short(index)}), which is not read. "
+            "Export it again without sparse accessors."
+        )
+    view = glb.item("bufferViews", accessor["bufferView"])
+    if "uri" in glb.item("buffers", view.get("buffer")) or view.get("buffer") != 0:
+        raise BadFileError(
+            f"{glb.name} keeps data in another file, which is not opened. Export it as one .glb."
+        )
+    dtype = np.dtype(kind)
+    row = dtype.itemsize * width
+    stride = _whole(view.get("byteStride", row))
+    begin, inside = _whole(view.get("byteOffset", 0)), _whole(accessor.get("byteOffset", 0))
+    length = _whole(view.get("byteLength"))
+    needed = inside + (stride * (count - 1) + row if count else 0)
+    if min(begin, inside, length) < 0 or stride < row or needed > length or begin + length > len(glb.binary):
+        raise BadFileError(
+            f"{glb.name} is damaged: accessor {_short(index)} points outside its {len(glb.binary)} bytes."
+        )
+    if not count:
+        return np.zeros((0, width), dtype)
+    values = np.ndarray((count, width), dtype, glb.binary, begin + inside, (stride, dtype.itemsize))
+    if dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadFileError(f"{glb.name} is damaged: accessor {_short(index)} has values that are not finite.")
+    if accessor.get("normalized") is True and dtype.kind != "f":
+        # Section 3.11: the lowest signed value is one step past -1.
+        return np.maximum(values.astype(np.float32) / np.iinfo(dtype).max, -1.0)
+    return values.copy()
+
+
+def node_parents(glb: Glb) -> tuple[int, ...]:
+    """Give each node's parent, -1 for roots.
+
+    Raises:
+        BadFileError: If a node has two parents, nodes form a circle, or there are too many.
+    """
+    nodes = glb.listed("nodes")
+    if len(nodes) > MOST_NODES:
+        raise BadFileError(f"{glb.name} has {len(nodes)} nodes; at most {MOST_NODES} are read.")
+    parents = [-1] * len(nodes)
+    for index, node in enumerate(nodes):
+        children = node.get("children", [])
+        if not isinstance(children, list):
+            raise BadFileError(f"{glb.name} is damaged: node {index} has no list of children.")
+        for child in children:
+            glb.item("nodes", child)
+            if parents[child] >= 0:
+                raise BadFileError(f"{glb.name} is damaged: node {child} has two parents.")
+            parents[child] = index
+    # With one parent each, a walk down from the roots misses exactly the nodes on circles and below them.
+    waiting = [index for index, parent in enumerate(parents) if parent < 0]
+    reached = 0
+    while waiting:
+        reached += 1
+        waiting.extend(nodes[waiting.pop()].get("children", []))
+    if reached < len(nodes):
+        raise BadFileError(
+            f"{glb.name} is damaged: {len(nodes) - reached} of its nodes are their own ancestors."
+        )
+    return tuple(parents)
+
+
+def _parse_document(text: bytes, name: str) -> dict[str, Any]:
+    if len(text) > LARGEST_DOCUMENT:
+        raise BadFileError(f"{name} has {len(text)} bytes of JSON; at most {LARGEST_DOCUMENT} are read.")
+    try:
+        document = json.loads(text.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadFileError(f"{name} is damaged: its JSON cannot be read ({str(error)[:80]}).") from error
+    asset = document.get("asset") if isinstance(document, dict) else None
+    version = asset.get("version") if isinstance(asset, dict) else None
+    if not isinstance(document, dict) or not str(version).startswith("2."):
+        raise BadFileError(f"{name} says it is glTF {_short(version)}; version 2.0 is needed.")
+    return document
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _whole(value: object) -> int:
+    """A whole number, or -1 for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1
+
+
+def _short(value: object) -> str:
+    return repr(value)[:40]
