@@ -61,11 +61,13 @@ class Glb:
         Raises:
             BadFileError: If there is no such object.
         """
-        items = self.listed(key)
-        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(items):
-            raise BadFileError(
-                f"{self.name} is damaged: it names {key} {_short(index)}; there are {len(items)}."
-            )
+        # Only the one object is checked: a document may have a hundred thousand, each asked for in turn.
+        items = self.document.get(key, [])
+        count = len(items) if isinstance(items, list) else 0
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:
+            raise BadFileError(f"{self.name} is damaged: it names {key} {_short(index)}; there are {count}.")
+        if not isinstance(items[index], dict):
+            raise BadFileError(f"{self.name} is damaged: {key} {index} is no object.")
         return items[index]
 
 
