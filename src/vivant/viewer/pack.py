@@ -1,0 +1,190 @@
+"""An avatar and its motions as one small block of bytes for the page: 22 bytes a splat before deflate.
+
+Layout: length of the JSON text (32 bits, little-endian), the JSON text, then columns of bytes one after the
+other. The JSON names each column: bits, count. All is deflated at once.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+
+from vivant.core.errors import BadInputError
+from vivant.records import Avatar, Motion
+from vivant.splat import colors_from_sh
+from vivant.viewer.clips import Clip, pack_clip, photo_clip
+from vivant.viewer.codes import encode_column, morton_order, quantize, quats_as_three, weights_as_bytes
+from vivant.viewer.framing import frame_figure, photo_lens
+from vivant.viewer.wire import Wire, wire_of
+
+LARGEST = 1_000_000
+"""Splats in one page: what a texture of the size every browser offers can hold."""
+
+
+@dataclass
+class Columns:
+    """Columns in the order they are added."""
+
+    table: list[dict[str, object]] = field(default_factory=list)
+    content: list[bytes] = field(default_factory=list)
+
+    def add(self, name: str, values: Shaped[np.ndarray, " count"], bits: int) -> None:
+        """Append one column of unsigned integers."""
+        self.table.append({"name": name, "bits": bits, "count": len(values)})
+        self.content.append(encode_column(values, bits))
+
+
+def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: int | None = None) -> bytes:
+    """Quantise an avatar, its motions and what the page tells about it; deflated.
+
+    Colours are those that do not depend on the view (band 0 of the harmonics).
+
+    Raises:
+        BadInputError: If there is nothing to show, a number is not finite, or a motion is of another rig.
+    """
+    rig = avatar.rig
+    if len(rig.joint_names) > 256:
+        raise BadInputError(f"The rig has {len(rig.joint_names)} joints; a page can hold 256.")
+    columns = Columns()
+    head: dict[str, object] = {
+        "title": title,
+        "joints": {
+            "names": rig.joint_names,
+            "parents": rig.joint_parents,
+            "places": [[round(x, 6) for x in row] for row in rig.joints_world.tolist()],
+        },
+        "about": {
+            "recipe": avatar.origin.recipe,
+            "notes": avatar.origin.notes,
+            "engines": avatar.origin.engines,
+            "seen": round(float(avatar.trust.mean()), 3) if len(avatar.trust) else 0.0,
+        },
+        "splats": _add_splats(columns, avatar, splat_budget),
+        "wire": _add_wire(columns, wire_of(rig)),
+    }
+    clips = [photo_clip(avatar), *(pack_clip(motion, rig) for motion in motions)]
+    head["clips"] = [_add_clip(columns, clip) for clip in clips]
+    head["home"] = frame_figure(avatar, motions)
+    head["photo"] = photo_lens(avatar)
+    head["columns"] = columns.table
+    text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    raw = struct.pack("<I", len(text)) + text + b"".join(columns.content)
+    return packer.compress(raw) + packer.flush()
+
+
+def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[str, object]:
+    """Add the splats' columns in an order that keeps neighbours together."""
+    splats, binding = avatar.splats, avatar.binding
+    for name in ("means", "quats", "log_scales", "opacity_logits", "sh"):
+        if not bool(torch.isfinite(getattr(splats, name)).all()):
+            raise BadInputError(f"`{name}` of the avatar has values that are not finite; a page needs numbers.")
+    means, opacities = splats.means.numpy(), splats.opacities.numpy()
+    # What is fainter than one step of a picture's colour is never drawn.
+    chosen = np.flatnonzero(opacities >= 1 / 255)
+    if not len(chosen):
+        raise BadInputError("The avatar has no splat that can be seen; there is nothing to show.")
+    chosen = chosen[morton_order(means[chosen])]
+    chosen, grown = _thinned(chosen, budget)
+    low, high = means[chosen].min(0), means[chosen].max(0)
+    for axis, name in enumerate("xyz"):
+        columns.add(name, quantize(means[chosen, axis], low[axis], high[axis], 16), 16)
+    directions = torch.zeros(len(splats), 3)
+    red, green, blue = quantize(colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen], 0, 1, 8).T
+    # Red and blue go with green, for most colours are nearly grey; differences wrap around.
+    for name, values in (("red", red - green), ("green", green), ("blue", blue - green)):
+        columns.add(name, values, 8)
+    columns.add("opacity", quantize(opacities[chosen], 0, 1, 8), 8)
+    log_scales = splats.log_scales.numpy()[chosen] + grown
+    scale_range = float(log_scales.min()), float(log_scales.max())
+    scale0, scale1, scale2 = quantize(log_scales, *scale_range, 8).T
+    # Most splats are alike in shape, so the other axes go with the first.
+    for name, values in (("scale0", scale0), ("scale1", scale1 - scale0), ("scale2", scale2 - scale0)):
+        columns.add(name, values, 8)
+    for part, values in enumerate(quats_as_three(_unit(splats.quats.numpy()[chosen])).T):
+        columns.add(f"turn{part}", values, 8)
+    sets = _add_skin(columns, binding.skin_joints.numpy()[chosen], binding.skin_weights.numpy()[chosen])
+    return {
+        "count": len(chosen),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "scales": scale_range,
+        "sets": sets,
+    }
+
+
+def _unit(quats: Shaped[np.ndarray, "splats 4"]) -> Shaped[np.ndarray, "splats 4"]:
+    return quats / np.maximum(np.linalg.norm(quats, axis=1, keepdims=True), 1e-12)
+
+
+def _thinned(
+    chosen: Shaped[np.ndarray, " all"], budget: int | None
+) -> tuple[Shaped[np.ndarray, " some"], float]:
+    """Keep every so-manieth splat along the curve, and how much the rest must grow (in logarithms)."""
+    if budget is not None and budget < 1:
+        raise BadInputError(f"A budget of {budget} splats; at least 1 is needed.")
+    most = min(budget or LARGEST, LARGEST)
+    if len(chosen) <= most:
+        return chosen, 0.0
+    kept = chosen[(np.arange(most) * len(chosen)) // most]
+    # The surface is covered twice as thickly by splats of 1.4 times the width.
+    return kept, 0.5 * float(np.log(len(chosen) / most))
+
+
+def _add_skin(
+    columns: Columns,
+    joints: Shaped[np.ndarray, "points 4"],
+    weights: Shaped[np.ndarray, "points 4"],
+    of: str = "",
+) -> list[int]:
+    """Add weights and the number of each point's set of four joints; give the sets, one after the other."""
+    order = np.argsort(joints, axis=1, kind="stable")
+    joints, weights = (
+        np.take_along_axis(joints, order, 1),
+        np.take_along_axis(weights_as_bytes(weights), order, 1),
+    )
+    sets, which = np.unique(joints, axis=0, return_inverse=True)
+    columns.add(f"{of}set", which.reshape(-1), 16)
+    for influence in range(3):
+        columns.add(f"{of}weight{influence}", weights[:, influence], 8)
+    return sets.reshape(-1).tolist()
+
+
+def _add_wire(columns: Columns, wire: Wire) -> dict[str, object]:
+    low, high = wire.verts.min(0), wire.verts.max(0)
+    for axis, name in enumerate("xyz"):
+        columns.add(f"wire_{name}", quantize(wire.verts[:, axis], low[axis], high[axis], 16), 16)
+    sets = _add_skin(columns, wire.skin_joints, wire.skin_weights, "wire_")
+    for corner in range(3):
+        columns.add(f"wire_face{corner}", wire.faces[:, corner], 16)
+    return {
+        "verts": len(wire.verts),
+        "faces": len(wire.faces),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "sets": sets,
+    }
+
+
+def _add_clip(columns: Columns, clip: Clip) -> dict[str, object]:
+    """Add a clip's columns: joints that move, and where the root is."""
+    number = sum(1 for column in columns.table if str(column["name"]).endswith("_root0"))
+    for part in range(4):
+        columns.add(f"clip{number}_turn{part}", clip.quats[..., part].T.reshape(-1), 16)
+    for axis in range(3):
+        columns.add(f"clip{number}_root{axis}", clip.root[:, axis], 16)
+    return {
+        "name": clip.name,
+        "fps": clip.fps,
+        "frames": len(clip.root),
+        "loops": clip.loops,
+        "still": clip.still,
+        "moving": clip.moving,
+        "low": clip.low,
+        "high": clip.high,
+    }

@@ -1,0 +1,97 @@
+"""The door: put an avatar, its motions and the viewer into one HTML file that needs no network."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from vivant.animate import MOTIONS, builtin_motion
+from vivant.core.errors import BadInputError
+from vivant.core.store import writing
+from vivant.records import Avatar, Motion, Rig
+from vivant.viewer.pack import pack
+
+
+def write_page(
+    avatar: Avatar,
+    path: Path | str,
+    motions: Sequence[Motion] | None = None,
+    splat_budget: int | None = None,
+    title: str | None = None,
+) -> None:
+    """Write an avatar as one HTML file that plays motions in any browser with WebGL2, from disk, offline.
+
+    Args:
+        avatar: Whom to show. Colours are those that do not depend on the view.
+        path: The file.
+        motions: What the person can do, for the avatar's own rig; all built-in motions if None. The pose of the
+            photo is always among them.
+        splat_budget: At most so many splats; the rest grow to cover what is left out. None: all.
+        title: What the page is called; the file's name if None.
+
+    Raises:
+        BadInputError: If a motion is of another rig, or a number is not finite.
+        OutputError: If the file cannot be written.
+    """
+    path = Path(path)
+    html = page_html(avatar, motions, splat_budget, path.stem if title is None else title)
+    with writing(path) as temporary:
+        temporary.write_bytes(html)
+
+
+def page_html(
+    avatar: Avatar,
+    motions: Sequence[Motion] | None = None,
+    splat_budget: int | None = None,
+    title: str = "avatar",
+) -> bytes:
+    """Make the page of `write_page`, as UTF-8.
+
+    Raises:
+        BadInputError: If a motion is of another rig, or a number is not finite.
+    """
+    chosen = default_motions(avatar.rig) if motions is None else motions
+    packed = base64.b64encode(pack(avatar, chosen, title, splat_budget)).decode()
+    style, script = _asset("viewer.css"), _script()
+    page = _asset("page.html")
+    for mark, content in {
+        "{{policy}}": _policy(style, script),
+        "{{title}}": escape(title),
+        "{{style}}": style,
+        "{{script}}": script,
+        "{{avatar}}": packed,
+    }.items():
+        page = page.replace(mark, content, 1)
+    return page.encode()
+
+
+def default_motions(rig: Rig) -> list[Motion]:
+    """All built-in motions; none, if the rig's joints are not known: the pose of the photo is left."""
+    try:
+        return [builtin_motion(name, rig) for name in MOTIONS]
+    except BadInputError:
+        return []
+
+
+def _script() -> str:
+    """Both parts of the viewer as one module; the second one's import of the first falls away."""
+    lines = _asset("controls.js").splitlines(keepends=True)
+    return _asset("viewer.js") + "".join(line for line in lines if not line.startswith("import "))
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do: run exactly this style and script, show its own pictures, and nothing else."""
+    return (
+        f"default-src 'none'; script-src 'sha256-{_sha256(script)}'; style-src 'sha256-{_sha256(style)}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    return resources.files("vivant.viewer").joinpath("page", name).read_text(encoding="utf-8")
