@@ -1,8 +1,4 @@
-"""Splats as `.ply` files, as 3DGS wrote them first and every viewer reads them.
-
-Captures made from photos have their y axis down, so viewers turn such files by 180 degrees about z. Our world
-has y up: it is turned before it is written, else people would stand on their heads.
-"""
+"""Splats as `.ply` files, as 3DGS wrote them first and every viewer reads them."""
 
 import os
 from pathlib import Path
@@ -12,10 +8,11 @@ import torch
 from torch import Tensor
 
 from vivant.core.errors import BadFileError
-from vivant.core.rotations import multiply_quats, normalize_quats
+from vivant.core.rotations import normalize_quats
 from vivant.core.store import writing
 from vivant.records import Splats
 from vivant.splat.harmonics import BAND_COUNTS
+from vivant.splat.upright import turn_half
 
 LONGEST_HEADER = 64 * 1024
 """Bytes. Known files have 2,000."""
@@ -28,29 +25,27 @@ KINDS = {
 }  # fmt: skip
 ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
-HALF_TURN = (0.0, 0.0, 0.0, 1.0)
-"""By 180 degrees about z, as a quaternion."""
 
-TURNED_SIGNS = (1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1)
-"""What the same turn does to harmonics: those with x and y together in odd powers change their sign."""
-
-
-def write_ply(splats: Splats, path: Path | str, *, upright: bool = True) -> None:
+def write_ply(splats: Splats, path: Path | str, *, upright: bool = True, pad_sh3: bool = False) -> None:
     """Write splats in the binary layout of 3DGS, all properties float32.
 
     Args:
         splats: In world axes, y up.
         path: Written under another name first, so there is never half a file.
         upright: Turn by 180 degrees about z, so that viewers show the person standing.
+        pad_sh3: Write all 16 bands of harmonics, zeros where there are fewer: some importers read no others.
 
     Raises:
         OutputError: If the file cannot be written.
     """
-    splats = _turn(splats) if upright else splats
-    count, bands = splats.sh.shape[:2]
-    rest = splats.sh[:, 1:].transpose(1, 2).reshape(count, 3 * (bands - 1))
+    splats = turn_half(splats) if upright else splats
+    count = len(splats)
+    missing = BAND_COUNTS[-1] - splats.sh.shape[1] if pad_sh3 else 0
+    sh = torch.nn.functional.pad(splats.sh, (0, 0, 0, missing))
+    bands = sh.shape[1]
+    rest = sh[:, 1:].transpose(1, 2).reshape(count, 3 * (bands - 1))
     columns = [
-        splats.means, torch.zeros_like(splats.means), splats.sh[:, 0], rest,
+        splats.means, torch.zeros_like(splats.means), sh[:, 0], rest,
         splats.opacity_logits[:, None], splats.log_scales, splats.quats,
     ]  # fmt: skip
     table = torch.cat([column.detach().cpu().float() for column in columns], dim=1).numpy()
@@ -104,21 +99,13 @@ def read_ply(path: Path | str, *, upright: bool = True) -> Splats:
         column("opacity")[:, 0],
         torch.cat([column("f_dc_0", "f_dc_1", "f_dc_2")[:, None], higher], dim=1),
     )
-    return _turn(splats) if upright else splats
+    return turn_half(splats) if upright else splats
 
 
 def _names(bands: int) -> list[str]:
     names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2"]
     names += [f"f_rest_{i}" for i in range(3 * (bands - 1))]
     return [*names, "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]
-
-
-def _turn(splats: Splats) -> Splats:
-    """Turn everything by 180 degrees about z; twice is nothing."""
-    means = splats.means * splats.means.new_tensor([-1.0, -1.0, 1.0])
-    quats = multiply_quats(splats.quats.new_tensor(HALF_TURN).expand_as(splats.quats), splats.quats)
-    signs = splats.sh.new_tensor(TURNED_SIGNS[: splats.sh.shape[1]])
-    return Splats(means, quats, splats.log_scales, splats.opacity_logits, splats.sh * signs[:, None])
 
 
 def _read_table(path: Path) -> np.ndarray:
