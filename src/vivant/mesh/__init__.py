@@ -1,15 +1,24 @@
-"""Triangles: rasterised to depth and barycentrics, their normals, and what a camera sees of them."""
+"""Triangles: drawn with textures and light, rasterised to depth and barycentrics, normals, what cameras see."""
 
 from vivant.mesh.normals import face_normals, vertex_normals
 from vivant.mesh.rasterize import MeshBuffers, interpolate, rasterize_mesh
+from vivant.mesh.texture import Texture, linear_from_srgb, srgb_from_linear
+from vivant.mesh.textured import Lighting, MeshPictures, TexturedMesh, draw_textured
 from vivant.mesh.visibility import point_visibility, vertex_visibility
 
 __all__ = [
+    "Lighting",
     "MeshBuffers",
+    "MeshPictures",
+    "Texture",
+    "TexturedMesh",
+    "draw_textured",
     "face_normals",
     "interpolate",
+    "linear_from_srgb",
     "point_visibility",
     "rasterize_mesh",
+    "srgb_from_linear",
     "vertex_normals",
     "vertex_visibility",
 ]
