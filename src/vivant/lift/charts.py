@@ -20,7 +20,7 @@ FAMILIES = 8
 APART = 0.06
 """Families lie at least this far apart: light and shade of one cloth stay together and mix smoothly."""
 
-CONTEST = 8.0
+CONTEST = 16.0
 """How hard families compete: 1 mixes by what was seen, more lets the strongest win."""
 
 
@@ -51,6 +51,7 @@ def draw_chart(
     weight: Float[ndarray, " seen"],
     blur: tuple[float, float],
     wider: tuple[float, float] = (3.5, 2.5),
+    apart: float = APART,
 ) -> Chart:
     """Chart what was seen.
 
@@ -61,6 +62,7 @@ def draw_chart(
         weight: How much each counts.
         blur: Metres that an example reaches along and across; where nothing is near, farther.
         wider: How many times farther it reaches where families compete: a print loses, a sunlit side stays.
+        apart: How far families lie apart at least.
     """
     origin = np.array([along.min() - 0.1, across.min() - 0.1])
     shape = tuple(
@@ -70,7 +72,7 @@ def draw_chart(
     cell = np.round((along - origin[0]) / CELL).astype(int) * shape[1] + np.round(
         (across - origin[1]) / CELL
     ).astype(int)
-    family = color_families(color, weight)
+    family = color_families(color, weight, apart)
     wide = (wider[0] * blur[0], wider[1] * blur[1])
     amounts, colors = [], []
     for number in range(int(family.max()) + 1):
@@ -87,7 +89,9 @@ def draw_chart(
     return Chart(origin, share, np.stack(colors))
 
 
-def color_families(color: Float[ndarray, "seen 3"], weight: Float[ndarray, " seen"]) -> ndarray:
+def color_families(
+    color: Float[ndarray, "seen 3"], weight: Float[ndarray, " seen"], apart: float = APART
+) -> ndarray:
     """Sort colours into a few families: k-means with starts far apart; brightness counts less than hue."""
     features = oklab_from_srgb(color) * [0.4, 1.0, 1.0]
     some = slice(None, None, max(1, len(features) // 3000))
@@ -95,7 +99,7 @@ def color_families(color: Float[ndarray, "seen 3"], weight: Float[ndarray, " see
     centers = [np.average(sample, axis=0, weights=counts)]
     for _ in range(FAMILIES - 1):
         away = np.min([((sample - center) ** 2).sum(1) for center in centers], axis=0)
-        if away.max() < APART**2:
+        if away.max() < apart**2:
             break
         centers.append(sample[np.argmax(np.minimum(away, 0.12**2) * counts)])
     for _ in range(8):

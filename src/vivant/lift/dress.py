@@ -31,7 +31,7 @@ def dress(skin: Skin, regions: Regions, evidence: Evidence) -> Skin:
     """Put shoes on feet that wear them, and let the trunk's cloth span its hollows."""
     verts = skin.verts
     for side in (0, 1):
-        if evidence.shod[side]:
+        if evidence.shod:
             verts = _shoe(verts, skin, regions.part == LEFT_FOOT + side, regions.share[:, LEFT_FOOT + side])
     if evidence.dressed:
         loose = regions.share[:, TRUNK] + regions.share[:, LEFT_LEG] + regions.share[:, RIGHT_LEG]

@@ -33,8 +33,8 @@ class Evidence:
     hair: Float[ndarray, "3"] | None
     """Colour of hair or hat; None for a bald head or one that was not seen."""
 
-    shod: tuple[bool, bool]
-    """Whether the left and the right foot wear shoes."""
+    shod: bool
+    """Whether the feet wear shoes."""
 
     gloved: bool
     """Whether hands were seen, and none of them had the colour of the face."""
@@ -77,7 +77,11 @@ def gather(
             if np.linalg.norm(apart * [0.7, 1, 1]) > BALD and apart[0] < 0.1 or np.linalg.norm(apart[1:]) > BALD
             else None
         )
-    shod = tuple(_covered(seen & (regions.part == foot), fleshy) for foot in (LEFT_FOOT, RIGHT_FOOT))
+    feet = [
+        foot
+        for foot in (seen & (regions.part == LEFT_FOOT), seen & (regions.part == RIGHT_FOOT))
+        if foot.sum() >= 10
+    ]
     shown = [not visible_parts or name in visible_parts for name in ("left_hand", "right_hand")]
     hands = [
         seen & (regions.part == hand)
@@ -90,7 +94,8 @@ def gather(
     return Evidence(
         skin=skin,
         hair=hair,
-        shod=(shod[0], shod[1]),
+        # Nobody wears one shoe; polished leather shows the ground, which may have the colour of skin.
+        shod=not feet or any(float(fleshy[foot].mean()) < 0.5 for foot in feet),
         gloved=gloved,
         hand=_plainest(sight.color, hands) if gloved else skin,
         dressed=int(trunk.sum()) < 10 or float(fleshy[trunk].mean()) < 0.6,
@@ -108,8 +113,3 @@ def like(color: Float[ndarray, "points 3"], other: Float[ndarray, "3"], reach: f
     """Whether colours may be of the same material, in other light."""
     apart = (oklab_from_srgb(color) - oklab_from_srgb(other[None])) * [0.25, 1.0, 1.0]
     return np.linalg.norm(apart, axis=1) < reach
-
-
-def _covered(seen: ndarray, fleshy: ndarray) -> bool:
-    """A foot of which nothing is seen wears a shoe."""
-    return int(seen.sum()) < 10 or float(fleshy[seen].mean()) < 0.5

@@ -15,6 +15,7 @@ from vivant.lift.dress import dress, hang
 from vivant.lift.evidence import Evidence, gather, like
 from vivant.lift.gaussians import COVER, bind, discs, spacing_of
 from vivant.lift.guess import places_of
+from vivant.lift.head import Cut, comb, find_cut
 from vivant.lift.mask import trusted_mask
 from vivant.lift.notes import tell_guesses
 from vivant.lift.posed import Lens, carry, draw_depths, facing, photo_lens, posed_normals
@@ -64,9 +65,6 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     Seen splats take the photo's colour; the rest is completed from the other side, from what is seen at the same height, and
     from the hair, and gets little trust.
     """
-    skin = fine_skin(body)
-    regions = find_regions(skin, body.rig)
-    lens = photo_lens(body)
     bare = fine_skin(body)
     regions = find_regions(bare, body.rig)
     lens = photo_lens(body)
@@ -80,7 +78,8 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
         body, lens = tucked, photo_lens(tucked)
         frames = lens.blend(bare.weights)
         bare_cam = carry(frames, bare.verts)
-    skin = dress(bare, regions, evidence)
+    cut = find_cut(bare, regions, lens, frames, picture, evidence)
+    skin = dress(replace(bare, verts=comb(bare, regions, cut)), regions, evidence)
     context.advance(0.1)
 
     pinned = regions.face if person.face is not None else 0.2 * regions.face
@@ -108,9 +107,11 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
         hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
-    shell = build_shell(skin, regions, lens, draped, picture, hairlike, hem is not None, config.splats // 5, random)
+    shell = build_shell(
+        skin, regions, lens, draped, picture, hairlike, hem is not None, config.splats // 5, random
+    )
     cloth = _skin_cloud(
-        skin, regions, lens, body, draped, rest, shell, picture, person, evidence, config, random
+        skin, regions, lens, body, draped, rest, shell, picture, person, evidence, cut, config, random
     )
     clouds = [cloth] if shell is None else [cloth, _shell_cloud(shell, skin, lens, body, rest, picture)]
     context.advance(0.8)
@@ -165,6 +166,7 @@ def _skin_cloud(
     picture: Picture,
     person: Person,
     evidence: Evidence,
+    cut: Cut,
     config: LiftConfig,
     random: np.random.Generator,
 ) -> Cloud:
@@ -184,7 +186,7 @@ def _skin_cloud(
     means = points.take(skin.faces, rest)
     rest_normals = _unit(points.take(skin.faces, normals_of(rest, skin.faces)))
     spacing = spacing_of(means, rest_normals)
-    places = places_of(points, skin, regions, spacing)
+    places = places_of(points, skin, regions, spacing, cut)
     colors = complete(points, places, sight, skin, evidence)
     notes = tell_guesses(places.part, places.face, sight.trust, evidence)
     barycentric = np.einsum("pk,pkc->pc", points.barycentric, skin.corner_barycentric[points.face])

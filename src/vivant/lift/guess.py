@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.spatial import cKDTree
 
-from vivant.lift.charts import Chart, draw_chart
-from vivant.lift.evidence import Evidence, like
+from vivant.lift.charts import APART, Chart, draw_chart
+from vivant.lift.evidence import Evidence
+from vivant.lift.head import Cut, guess_head, hair_zone
 from vivant.lift.regions import (
     HEAD,
     LEFT_ARM,
@@ -43,16 +44,17 @@ GROUPS = (
     ((RIGHT_ARM,), (0.015, 0.05)),
     ((LEFT_HAND,), (0.02, 0.05)),
     ((RIGHT_HAND,), (0.02, 0.05)),
-    ((LEFT_FOOT,), (0.02, 0.05)),
-    ((RIGHT_FOOT,), (0.02, 0.05)),
+    ((LEFT_FOOT,), (0.008, 0.03)),
+    ((RIGHT_FOOT,), (0.008, 0.03)),
 )
 """Parts that are examples for each other, and how far along and across, in metres, an example reaches."""
+
+TWO_TONES = 0.16
+"""Laces and seams mix a shoe's colours pixel by pixel: only what lies this far apart is a colour of its own."""
 
 PAIRED = (LEFT_HAND, RIGHT_HAND, LEFT_FOOT, RIGHT_FOOT)
 PAIRS = 0.8
 """How much the other hand or shoe counts; another limb counts less, for light differs from side to side."""
-
-HEAD_REACH = (0.015, 0.05)
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,27 @@ class Places:
     scalp: Float[ndarray, " points"]
 
 
-def places_of(points: Points, skin: Skin, regions: Regions, spacing: Float[ndarray, " points"]) -> Places:
+def places_of(
+    points: Points, skin: Skin, regions: Regions, spacing: Float[ndarray, " points"], cut: Cut
+) -> Places:
     """Spread the regions over the points."""
-    nearest = skin.faces[points.face, points.barycentric.argmax(1)]
+    nearest = regions.part[skin.faces[points.face, points.barycentric.argmax(1)]]
     corners = skin.faces[points.face]
+    part = points.take(skin.faces, regions.share).argmax(1)
+    part = np.where((regions.part[corners] == part[:, None]).any(1), part, nearest)
     # Where a triangle joins two parts their measures do not mix.
-    same = (regions.part[corners] == regions.part[nearest][:, None]) * points.barycentric
+    same = (regions.part[corners] == part[:, None]) * np.maximum(points.barycentric, 1e-6)
     same = same / same.sum(1, keepdims=True)
+    rest = points.take(skin.faces, skin.verts)
     return Places(
-        rest=points.take(skin.faces, skin.verts),
+        rest=rest,
         area=spacing**2,
         side=1 - np.abs(points.take(skin.faces, normals_of(skin.verts, skin.faces))[:, 2]),
-        part=regions.part[nearest],
+        part=part,
         along=(same * regions.along[corners]).sum(1),
         across=(same * regions.across[corners]).sum(1),
         face=points.take(skin.faces, regions.face),
-        scalp=points.take(skin.faces, regions.scalp),
+        scalp=hair_zone(rest, points.take(skin.faces, regions.scalp), regions, cut),
     )
 
 
@@ -104,12 +111,15 @@ def guess_colors(places: Places, sight: Sight, evidence: Evidence) -> Float[ndar
         if (mine & seen).sum() + (np.isin(places.part, _twins(parts)) & seen).sum() < 10:
             guess[mine] = _elsewhere(places, sight, parts, skin_color, evidence.hand)
         else:
-            chart = _part_chart(places, sight, parts, seen, reach)
-            along = places.along[mine]
+            flat = _flat(places, parts)
+            chart = _part_chart(places, sight, parts, seen, reach, flat)
+            along, across = flat[mine].T
             if parts[0] == TRUNK:
                 along = _not_below_the_cut(along, places.along[mine & seen])
-            guess[mine] = chart.colors_at(along, places.across[mine])
-    _guess_head(guess, places, sight, seen, evidence)
+            guess[mine] = chart.colors_at(along, across)
+    head = (places.part == HEAD) | (places.scalp > 0.5)
+    weight = places.area * sight.trust * (0.3 + places.side) * seen
+    guess_head(guess, places.rest, head, places.face, places.scalp, sight.color, weight, evidence)
     _darken_unseen_legs(guess, places, seen)
     return _mirrored(guess, places, sight, seen)
 
@@ -120,19 +130,34 @@ def _not_below_the_cut(along: ndarray, shown: ndarray) -> ndarray:
     return np.maximum(along, low + 0.12) if low > 0.3 else along
 
 
+def _flat(places: Places, parts: tuple[int, ...]) -> ndarray:
+    """Where on its chart each place lies: along and across its part; a shoe's sole and upper are told by height."""
+    if parts[0] in (LEFT_FOOT, RIGHT_FOOT):
+        return places.rest[:, [1, 2]]
+    return np.stack([places.along, places.across], 1)
+
+
 def _part_chart(
-    places: Places, sight: Sight, parts: tuple[int, ...], seen: ndarray, reach: tuple[float, float]
+    places: Places,
+    sight: Sight,
+    parts: tuple[int, ...],
+    seen: ndarray,
+    reach: tuple[float, float],
+    flat: Float[ndarray, "points 2"],
 ) -> Chart:
     """What was seen of a group of parts, and, counting less, of its twin on the other side."""
     own = np.isin(places.part, parts) & seen
     twin = np.isin(places.part, _twins(parts)) & seen
     weight = places.area * sight.trust * (0.3 + places.side)
+    mirrored = np.array([1, 1 if parts[0] in (LEFT_FOOT, RIGHT_FOOT) else -1])
+    along, across = np.concatenate([flat[own], flat[twin] * mirrored]).T
     return draw_chart(
-        np.concatenate([places.along[own], places.along[twin]]),
-        np.concatenate([places.across[own], -places.across[twin]]),
+        along,
+        across,
         np.concatenate([sight.color[own], sight.color[twin]]),
         np.concatenate([weight[own], (PAIRS if parts[0] in PAIRED else 0.15) * weight[twin]]),
         reach,
+        apart=TWO_TONES if parts[0] in (LEFT_FOOT, RIGHT_FOOT) else APART,
     )
 
 
@@ -146,27 +171,6 @@ def _elsewhere(
         trunk = (places.part == TRUNK) & (sight.trust > SEEN)
         return np.median(sight.color[trunk], 0) if trunk.sum() > 20 else skin_color
     return np.array(DARK)
-
-
-def _guess_head(guess: ndarray, places: Places, sight: Sight, seen: ndarray, evidence: Evidence) -> None:
-    """Face from face, hair (or a bald scalp) from the scalp, ears and neck from what lies between."""
-    head = (places.part == HEAD) | (places.scalp > 0.5)
-    face, scalp = places.face > 0.5, places.scalp > 0.5
-    # Temples and ears beside the hair must not make a bald back of the head; a bald crown does.
-    hairy = seen & scalp if evidence.hair is None else seen & scalp & ~like(sight.color, evidence.skin)
-    kinds = (
-        (head & face, seen & head & face),
-        (head & scalp, hairy),
-        (head & ~scalp & ~face, seen & head & ~scalp),
-    )
-    height, aside = places.rest[:, 1], np.abs(places.rest[:, 0])
-    for mine, shown in kinds:
-        if shown.sum() < 10:
-            guess[mine] = evidence.skin if evidence.hair is None or mine is not kinds[1][0] else evidence.hair
-            continue
-        weight = places.area[shown] * sight.trust[shown] * (0.3 + places.side[shown])
-        chart = draw_chart(height[shown], aside[shown], sight.color[shown], weight, HEAD_REACH, (2.5, 2.0))
-        guess[mine] = chart.colors_at(height[mine], aside[mine])
 
 
 def _darken_unseen_legs(guess: ndarray, places: Places, seen: ndarray) -> None:
@@ -203,7 +207,9 @@ def guess_relief(places: Places, sight: Sight) -> Float[ndarray, " points"]:
     for parts, _ in GROUPS[:3]:
         mine = np.isin(places.part, parts)
         flat = np.stack([places.along, places.across], 1)
-        _take_relief(relief, sight.relief, flat, np.flatnonzero(mine & good), flat, np.flatnonzero(mine & wanted), 1.5)
+        _take_relief(
+            relief, sight.relief, flat, np.flatnonzero(mine & good), flat, np.flatnonzero(mine & wanted), 1.5
+        )
     hair = places.scalp > 0.5
     shown, hidden = np.flatnonzero(hair & good), np.flatnonzero(hair & wanted)
     if len(shown) > 50:
@@ -213,7 +219,13 @@ def guess_relief(places: Places, sight: Sight) -> Float[ndarray, " points"]:
 
 
 def _take_relief(
-    relief: ndarray, seen: ndarray, flat: ndarray, source: ndarray, asked: ndarray, wanted: ndarray, limit: float
+    relief: ndarray,
+    seen: ndarray,
+    flat: ndarray,
+    source: ndarray,
+    asked: ndarray,
+    wanted: ndarray,
+    limit: float,
 ) -> None:
     """Take the relief of the nearest example, held down to `limit` times what is common: seams are no folds."""
     if not len(source) or not len(wanted):

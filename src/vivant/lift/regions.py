@@ -49,6 +49,15 @@ class Regions:
     nape: float
     """Height of the lowest hair of a short cut, in metres."""
 
+    eyes: float
+    """Their height, in metres."""
+
+    front: float
+    """How far forward they lie, in metres."""
+
+    unit: float
+    """Height of the head, in metres."""
+
 
 def find_regions(skin: Skin, rig: Rig) -> Regions:
     """Tell the parts of the skin."""
@@ -66,8 +75,9 @@ def find_regions(skin: Skin, rig: Rig) -> Regions:
             along[arm], across[arm] = _along_limb(skin.verts[arm], starts[0], ends[0])
         foot = part == LEFT_FOOT + side
         along[foot] = skin.verts[foot, 2]
-    face, scalp, nape = _split_head(skin, rig, part)
-    return Regions(part, share, along, across, face, scalp, nape)
+    face, scalp, eye, unit = _split_head(skin, rig, part)
+    nape = float(eye[1] - 0.22 * unit)
+    return Regions(part, share, along, across, face, scalp, nape, float(eye[1]), float(eye[2]), unit)
 
 
 def joints_of(rig: Rig, *parts: int) -> Int[ndarray, " some"]:
@@ -99,23 +109,26 @@ def _along_limb(verts: ndarray, start: ndarray, end: ndarray) -> tuple[ndarray, 
     return (verts - start) @ axis, (verts - start) @ side
 
 
-def _split_head(skin: Skin, rig: Rig, part: ndarray) -> tuple[ndarray, ndarray, float]:
-    """Face and scalp, measured against the head's own height."""
+def _split_head(skin: Skin, rig: Rig, part: ndarray) -> tuple[ndarray, ndarray, ndarray, float]:
+    """Face and scalp, the place between the eyes, and the head's own height, which is the measure."""
     verts = skin.verts
     head = part == HEAD
     eyes = [i for i, name in enumerate(rig.joint_names) if "eye" in name and "brow" not in name]
     top = verts[head, 1].max()
     eye = rig.joints_world[eyes].double().numpy().mean(0) if eyes else verts[head].mean(0) + [0, 0.02, 0.08]
     # From the eyes to the top of the skull is half of a head.
-    unit = 2 * (top - eye[1])
+    unit = float(2 * (top - eye[1]))
     height, front = (verts[:, 1] - eye[1]) / unit, (verts[:, 2] - eye[2]) / unit
     wide = np.abs(verts[:, 0]) / unit
     in_head = share_of(skin, rig, HEAD) > 0.5
     face = _ramp(front, -0.36, -0.28) * _ramp(-wide, -0.33, -0.30) * in_head
     face = face * _ramp(-height, -0.27, -0.22) * _ramp(height, -0.58, -0.50)
-    hairline = np.where(front > -0.36, 0.26, np.where(front > -0.50, 0.02, -0.20))
+    # From the forehead down the temples, round the ears, to the nape.
+    hairline = np.interp(
+        front, [-0.62, -0.54, -0.48, -0.40, -0.34, -0.28], [-0.22, -0.17, -0.02, 0.06, 0.16, 0.27]
+    )
     scalp = _ramp(height - hairline, -0.03, 0.03) * (in_head | (height > -0.3) & (front < -0.4) & (wide < 0.4))
-    return face, scalp * (1 - face), float(eye[1] - 0.22 * unit)
+    return face, scalp * (1 - face), eye, unit
 
 
 def share_of(skin: Skin, rig: Rig, part: int) -> Float[ndarray, " verts"]:

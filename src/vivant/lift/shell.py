@@ -143,7 +143,9 @@ def _span_sheets(
     kind = np.where(near.covered, _kinds(regions)[corner], -1)
     kind = _claim(kind, empty, shrink(hairlike, shape) > 0.5, metres)
     kind = np.where(owner >= 0, owner, kind)
-    vertex, weights = _hang(kind, near.covered, corner, empty, skin, regions, (0.04 if skirt else 0.01) / metres)
+    vertex, weights = _hang(
+        kind, near.covered, corner, empty, skin, regions, (0.04 if skirt else 0.01) / metres
+    )
     half_body = np.clip((far - near.depth) / 2, 0.0, THICKEST)
     middle, half = _inflate(kind, near, near.depth + half_body, half_body, empty, metres)
     return Sheets(scale, empty, middle, half, vertex, weights)
