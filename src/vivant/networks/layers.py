@@ -1,0 +1,61 @@
+"""Small layers that all networks share. Plain torch."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Normalise in groups of 16, or in fewer where the channels do not divide."""
+    return nn.GroupNorm(math.gcd(16, channels), channels)
+
+
+def attend(
+    queries: Float[Tensor, "batch tokens width"],
+    keys: Float[Tensor, "batch others width"],
+    values: Float[Tensor, "batch others width"],
+    heads: int,
+) -> Float[Tensor, "batch tokens width"]:
+    """Scaled dot-product attention in several heads."""
+    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (queries, keys, values))
+    mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def embed_scalars(values: Float[Tensor, "*batch"], width: int) -> Float[Tensor, "*batch width"]:
+    """Cosines and sines of a number from 0 to 1 at frequencies from 1 to 1000 (DDPM's embedding of times)."""
+    octaves = torch.linspace(0, math.log(1000), width // 2, device=values.device, dtype=values.dtype)
+    angles = values[..., None] * octaves.exp()
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+def embed_points(points: Float[Tensor, "*batch axes"], octaves: int) -> Float[Tensor, "*batch channels"]:
+    """A point, then sines and cosines of it at doubling frequencies (NeRF, arXiv 2003.08934, equation 4)."""
+    scale = math.pi * 2.0 ** torch.arange(octaves, device=points.device, dtype=points.dtype)
+    angles = (points[..., None] * scale).flatten(-2)
+    return torch.cat([points, angles.sin(), angles.cos()], dim=-1)
+
+
+def zeroed(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+    """A layer that begins with saying nothing, so that a residual branch begins as the identity."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def sample_map(
+    features: Float[Tensor, "batch channels height width"], places: Float[Tensor, "batch points 2"]
+) -> Float[Tensor, "batch points channels"]:
+    """Read a map at places from -1 to 1 (x right, y down): from rim to rim, not from pixel centres."""
+    read = nn.functional.grid_sample(
+        features, places[:, :, None].to(features.dtype), align_corners=False, padding_mode="border"
+    )
+    return read[..., 0].transpose(1, 2)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers a network has learned."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,271 @@
+"""One generator of views and of their normals, for new cameras, new poses and the canonical pose.
+
+A convolutional UNet on pixels. All views of a person are made together: tokens of one picture row attend to
+that row in all views and in both streams, colours and normals (AniGS, arXiv 2412.02684, section 3.1). One model
+serves several tasks by a switcher beside the time (GAS, arXiv 2502.06957, section 3.3).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vivant.networks.flow import scalings
+from vivant.networks.layers import attend, embed_scalars, group_norm, zeroed
+from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions
+
+CHANNELS = 4
+"""Of a generated picture: three of colour or normal, -1 to 1, and the mask, -1 to 1."""
+
+CONDITION_CHANNELS = {"reference": 7, "guide": 4, "normals": 3, "skeleton": 3, "rays": 6}
+
+
+@dataclass(frozen=True)
+class ViewUNetConfig:
+    """Size of the generator."""
+
+    size: int = 256
+    """Pixels a side."""
+
+    patch: int = 4
+    """Pixels a side that make one place of the first map."""
+
+    channels: tuple[int, ...] = (48, 96, 128, 128)
+    """One entry a level; each level has half the side of the one before."""
+
+    heads: int = 4
+    reference_side: int = 16
+    """Places a side of the reference that tokens look at, at most."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Conditions, worked out once for all steps of a sampling."""
+
+    features: Float[Tensor, "people views channels rows columns"]
+    reference: tuple[Tensor, ...]
+    """Tokens of the reference, one table a level (people, tokens, channels)."""
+
+    switch: Float[Tensor, "people streams kinds"]
+
+
+class ViewUNet(nn.Module):
+    """Estimates clean views from noisy ones."""
+
+    def __init__(self, config: ViewUNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        first, width = config.channels[0], 4 * config.channels[0]
+        pixels = config.patch**2
+        self.enter = nn.Conv2d(CHANNELS * pixels, first, 3, padding=1)
+        self.conditions = ConditionEncoder(config)
+        self.reference = ReferenceEncoder(config)
+        switches = len(TASKS) + len(STREAMS)
+        self.time = nn.Sequential(
+            nn.Linear(first + switches, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+        )
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()
+        below, skips, deepest = first, [first], len(config.channels) - 1
+        for level, channels in enumerate(config.channels):
+            self.down.append(Block(below, channels, width, config, level, deepest))
+            skips.append(channels)
+            below = channels
+            if level < deepest:
+                self.shrink.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+                skips.append(channels)
+        self.middle = Block(below, below, width, config, deepest, deepest)
+        for level in range(deepest, -1, -1):
+            channels = config.channels[level]
+            for _ in range(2):
+                self.up.append(Block(below + skips.pop(), channels, width, config, level, deepest))
+                below = channels
+            if level > 0:
+                self.grow.append(nn.Conv2d(channels, channels, 3, padding=1))
+        self.leave = nn.Sequential(
+            group_norm(first), nn.SiLU(), zeroed(nn.Conv2d(first, CHANNELS * pixels, 3, padding=1))
+        )
+
+    def encode(self, conditions: ViewConditions) -> Encoded:
+        """Work out what does not change with the noise."""
+        conditions = conditions.to(self.enter.weight.dtype)
+        kept = conditions.keep[:, KINDS.index("task"), None]
+        task = nn.functional.one_hot(conditions.task, len(TASKS)).to(kept) * kept
+        stream = torch.eye(len(STREAMS)).to(kept)
+        rows = [torch.cat([task, row.expand(len(task), -1)], dim=-1) for row in stream]
+        return Encoded(self.conditions(conditions), self.reference(conditions), torch.stack(rows, dim=1))
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "people streams views 4 height width"],
+        sigma: Float[Tensor, " people"],
+        encoded: Encoded,
+    ) -> Float[Tensor, "people streams views 4 height width"]:
+        """Estimate the clean views from noisy ones at level `sigma` (0 clean, 1 noise)."""
+        people, streams, views = noisy.shape[:3]
+        work = self.enter.weight.dtype
+        scale = scalings(sigma.float()[:, None, None, None, None, None])
+        pixels = nn.functional.pixel_unshuffle((noisy * scale.into).flatten(0, 2).to(work), self.config.patch)
+        hidden = self.enter(pixels.contiguous(memory_format=torch.channels_last))
+        features = encoded.features[:, None].expand(-1, streams, -1, -1, -1, -1).flatten(0, 2)
+        hidden = hidden + features
+        times = embed_scalars(sigma.float(), self.config.channels[0]).to(work)
+        times = torch.cat([times[:, None].expand(-1, streams, -1), encoded.switch[:, :streams]], dim=-1)
+        times = self.time(times)[:, :, None].expand(-1, -1, views, -1).flatten(0, 2)
+        hidden = self._through(hidden, times, encoded.reference, (people, streams * views))
+        estimate = nn.functional.pixel_shuffle(self.leave(hidden), self.config.patch)
+        return scale.skip * noisy + scale.out * estimate.unflatten(0, (people, streams, views)).to(noisy)
+
+    def _through(
+        self, hidden: Tensor, times: Tensor, reference: tuple[Tensor, ...], group: tuple[int, int]
+    ) -> Tensor:
+        deepest, skips = len(self.config.channels) - 1, [hidden]
+        for level, block in enumerate(self.down):
+            hidden = block(hidden, times, reference[level], group)
+            skips.append(hidden)
+            if level < deepest:
+                hidden = self.shrink[level](hidden)
+                skips.append(hidden)
+        hidden = self.middle(hidden, times, reference[deepest], group)
+        for index, block in enumerate(self.up):
+            level = deepest - index // 2
+            hidden = block(torch.cat([hidden, skips.pop()], dim=1), times, reference[level], group)
+            if index % 2 and level > 0:
+                hidden = self.grow[deepest - level](nn.functional.interpolate(hidden, scale_factor=2.0))
+        return hidden
+
+
+class Block(nn.Module):
+    """A residual convolution, and below the first level attention across rows, views and the reference."""
+
+    def __init__(
+        self, inside: int, outside: int, width: int, config: ViewUNetConfig, level: int, deepest: int
+    ) -> None:
+        super().__init__()
+        self.first = nn.Sequential(group_norm(inside), nn.SiLU(), nn.Conv2d(inside, outside, 3, padding=1))
+        self.modulate = nn.Linear(width, 2 * outside)
+        self.norm = group_norm(outside)
+        self.second = zeroed(nn.Conv2d(outside, outside, 3, padding=1))
+        self.past = nn.Conv2d(inside, outside, 1) if inside != outside else nn.Identity()
+        self.attention = ViewAttention(outside, config.heads, whole=level == deepest) if level else None
+
+    def forward(
+        self,
+        hidden: Float[Tensor, "batch inside rows columns"],
+        times: Float[Tensor, "batch width"],
+        reference: Float[Tensor, "people tokens outside"],
+        group: tuple[int, int],
+    ) -> Float[Tensor, "batch outside rows columns"]:
+        """Group: how many people, and how many pictures of each."""
+        gain, shift = self.modulate(times)[:, :, None, None].chunk(2, dim=1)
+        inner = self.norm(self.first(hidden)) * (1 + gain) + shift
+        hidden = self.past(hidden) + self.second(nn.functional.silu(inner))
+        return hidden if self.attention is None else self.attention(hidden, reference, group)
+
+
+class ViewAttention(nn.Module):
+    """Tokens look at the same row of all pictures of the person (or at all of them), then at the reference."""
+
+    def __init__(self, channels: int, heads: int, *, whole: bool) -> None:
+        super().__init__()
+        self.heads, self.whole = heads, whole
+        self.norm = nn.LayerNorm(channels)
+        self.queries_keys_values = nn.Linear(channels, 3 * channels)
+        self.mix = zeroed(nn.Linear(channels, channels))
+        self.norm_reference = nn.LayerNorm(channels)
+        self.ask = nn.Linear(channels, channels)
+        self.answer = nn.Linear(channels, 2 * channels)
+        self.mix_reference = zeroed(nn.Linear(channels, channels))
+        self.think = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, 2 * channels),
+            nn.GELU(approximate="tanh"),
+            zeroed(nn.Linear(2 * channels, channels)),
+        )
+
+    def forward(
+        self,
+        hidden: Float[Tensor, "batch channels rows columns"],
+        reference: Float[Tensor, "people tokens channels"],
+        group: tuple[int, int],
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Attend within each person."""
+        people, pictures = group
+        rows, columns = hidden.shape[2:]
+        tokens = hidden.permute(0, 2, 3, 1).reshape(people, pictures, rows, columns, -1)
+        # Rows first: a row of all pictures lies together.
+        tokens = tokens.transpose(1, 2).reshape(people, rows * pictures * columns, -1)
+        runs = people if self.whole else people * rows
+        parts = self.queries_keys_values(self.norm(tokens)).reshape(runs, -1, 3 * tokens.shape[-1])
+        queries, keys, values = parts.chunk(3, dim=-1)
+        tokens = tokens + self.mix(attend(queries, keys, values, self.heads)).reshape(tokens.shape)
+        keys, values = self.answer(reference).chunk(2, dim=-1)
+        seen = attend(self.ask(self.norm_reference(tokens)), keys, values, self.heads)
+        tokens = tokens + self.mix_reference(seen)
+        tokens = tokens + self.think(tokens)
+        tokens = tokens.reshape(people, rows, pictures, columns, -1).transpose(1, 2)
+        return tokens.reshape(people * pictures, rows, columns, -1).permute(0, 3, 1, 2)
+
+
+class ConditionEncoder(nn.Module):
+    """Maps that say what to draw, added to the first features (as GAS adds its NeRF and its normals)."""
+
+    def __init__(self, config: ViewUNetConfig) -> None:
+        super().__init__()
+        first, self.patch = config.channels[0], config.patch
+        self.maps = nn.ModuleDict()
+        for kind, channels in CONDITION_CHANNELS.items():
+            pixels = 1 if kind == "rays" else config.patch**2
+            self.maps[kind] = nn.Conv2d(channels * pixels, first, 3, padding=1)
+        self.absent = nn.Parameter(torch.zeros(len(CONDITION_CHANNELS), first))
+        self.leave = nn.Sequential(group_norm(first), nn.SiLU(), nn.Conv2d(first, first, 3, padding=1))
+
+    def forward(self, conditions: ViewConditions) -> Float[Tensor, "people views channels rows columns"]:
+        """Sum what each kind says; a dropped kind says the same word everywhere."""
+        people, views = conditions.normals.shape[:2]
+        total = None
+        for index, (kind, convolution) in enumerate(self.maps.items()):
+            maps = getattr(conditions, kind)
+            maps = maps[:, None] if kind == "reference" else maps
+            pixels = maps.flatten(0, 1)
+            if kind != "rays":
+                pixels = nn.functional.pixel_unshuffle(pixels, self.patch)
+            said = convolution(pixels.contiguous(memory_format=torch.channels_last)).unflatten(0, (people, -1))
+            kept = conditions.keep[:, KINDS.index(kind), None, None, None, None]
+            said = said * kept + self.absent[index][:, None, None] * (1 - kept)
+            total = said if total is None else total + said
+        assert total is not None
+        return self.leave(total.expand(-1, views, -1, -1, -1).flatten(0, 1)).unflatten(0, (people, views))
+
+
+class ReferenceEncoder(nn.Module):
+    """Features of the one real photo at every level, as tokens to look at (reference attention)."""
+
+    def __init__(self, config: ViewUNetConfig) -> None:
+        super().__init__()
+        self.patch, self.side = config.patch, config.reference_side
+        below = CONDITION_CHANNELS["reference"] * config.patch**2
+        self.levels = nn.ModuleList()
+        for level, channels in enumerate(config.channels):
+            self.levels.append(
+                nn.Sequential(
+                    nn.Conv2d(below, channels, 3, stride=2 if level else 1, padding=1),
+                    group_norm(channels),
+                    nn.SiLU(),
+                    nn.Conv2d(channels, channels, 3, padding=1),
+                    nn.SiLU(),
+                )
+            )
+            below = channels
+
+    def forward(self, conditions: ViewConditions) -> tuple[Tensor, ...]:
+        """Tokens a level; zeros where the reference is dropped."""
+        hidden = nn.functional.pixel_unshuffle(conditions.reference, self.patch)
+        kept = conditions.keep[:, KINDS.index("reference"), None, None]
+        tables = []
+        for level in self.levels:
+            hidden = level(hidden)
+            shrunk = nn.functional.adaptive_avg_pool2d(hidden, min(self.side, hidden.shape[-1]))
+            tables.append(shrunk.flatten(2).transpose(1, 2) * kept)
+        return tuple(tables)
