@@ -37,6 +37,7 @@ def frame_figure(avatar: Avatar, motions: Sequence[Motion]) -> Lens:
         "focal": focal,
         "shift": [0.0, 0.0],
         "aspect": min(max(across / tall, 0.45), 1.2),
+        "follow": 1,
     }
 
 
@@ -63,6 +64,7 @@ def photo_lens(avatar: Avatar) -> Lens:
             (float(intrinsics[1, 2]) - camera.height / 2) / height,
         ],
         "aspect": camera.width / height,
+        "follow": 0,
     }
 
 

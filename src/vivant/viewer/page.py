@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -55,15 +56,15 @@ def page_html(
     chosen = default_motions(avatar.rig) if motions is None else motions
     packed = base64.b64encode(pack(avatar, chosen, title, splat_budget)).decode()
     style, script = _asset("viewer.css"), _script()
-    page = _asset("page.html")
-    for mark, content in {
-        "{{policy}}": _policy(style, script),
-        "{{title}}": escape(title),
-        "{{style}}": style,
-        "{{script}}": script,
-        "{{avatar}}": packed,
-    }.items():
-        page = page.replace(mark, content, 1)
+    content = {
+        "policy": _policy(style, script),
+        "title": escape(title),
+        "style": style,
+        "script": script,
+        "avatar": packed,
+    }
+    # In one go: what is filled in is not looked through for marks again.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda mark: content[mark[1]], _asset("page.html"))
     return page.encode()
 
 
