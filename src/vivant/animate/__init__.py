@@ -1,17 +1,29 @@
 """Move avatars and take pictures of them."""
 
+from vivant.animate.choosing import motion_label, motion_named
 from vivant.animate.filming import Shot, draw, picture, play, showreel, turntable
 from vivant.animate.motions import MOTIONS, builtin_motion, standing
 from vivant.animate.posing import pose_avatar
+from vivant.animate.readers import Clip, load_motion, read_clip, save_motion
+from vivant.animate.retarget import RetargetConfig, Retargeted, retarget
 
 __all__ = [
     "MOTIONS",
+    "Clip",
+    "RetargetConfig",
+    "Retargeted",
     "Shot",
     "builtin_motion",
     "draw",
+    "load_motion",
+    "motion_label",
+    "motion_named",
     "picture",
     "play",
     "pose_avatar",
+    "read_clip",
+    "retarget",
+    "save_motion",
     "showreel",
     "standing",
     "turntable",

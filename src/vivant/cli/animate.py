@@ -22,8 +22,15 @@ class AnimateOptions:
     out: Annotated[Path | None, named("FILE", "-o")] = None
     """The film; its suffix says the kind. Default: AVATAR.MOTION.mp4 beside the avatar."""
 
-    motion: Literal["idle", "wave", "turn", "walk"] = "wave"
-    """What the avatar does; all motions are in place."""
+    motion: Annotated[str, named("MOTION")] = "wave"
+    """What the avatar does: idle, wave, turn or walk, made by rule; or a file: .bvh, .glb (FILE:CLIP if it has
+    several), AMASS or SMPL-X .npz, or .motion of ours."""
+
+    joint_map: Annotated[Path | None, named("FILE")] = None
+    """For a file with unusual joint names: a JSON object of role: joint name (docs/motions.md)."""
+
+    in_place: bool = False
+    """Take the way over the floor out of a file's motion."""
 
     seconds: float | None = None
     """How long; by default the motion's natural length."""
@@ -56,19 +63,28 @@ class AnimateOptions:
 def run(arguments: list[str]) -> int:
     """Do what the command line asks."""
     options = parse(AnimateOptions, "animate", arguments)
-    from vivant.animate import Shot, builtin_motion, play
+    from vivant.animate import Shot, motion_label, motion_named, play
     from vivant.core.run import Context, Run
     from vivant.export import expect_film, write_frames
     from vivant.records import load_avatar
 
-    path = options.out or options.avatar.with_suffix(f".{options.motion}.mp4")
+    path = options.out or options.avatar.with_suffix(f".{motion_label(options.motion)}.mp4")
     expect_film(path)
     shot = Shot(*options.size, options.azimuth, options.elevation, "none", options.background)
     avatar = load_avatar(options.avatar)
-    motion = builtin_motion(options.motion, avatar.rig, options.seconds, options.fps)
+    motion, summary = motion_named(
+        options.motion,
+        avatar.rig,
+        options.seconds,
+        options.fps,
+        in_place=options.in_place,
+        joint_map=options.joint_map,
+    )
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         with Run(context=Context(listener=listener)).step("film") as context:
-            write_frames(_counted(play(avatar, motion, shot), len(motion), context), path, options.fps)
+            if summary:
+                context.note(summary)
+            write_frames(_counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
     made = path.with_suffix("") if path.suffix.lower() == ".png" else path
     terminal.show_files([made], as_json=options.json, quiet=options.quiet)
     return 0

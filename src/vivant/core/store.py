@@ -196,13 +196,16 @@ def _flatten(record: Any, prefix: str, tensors: dict[str, torch.Tensor], plain: 
 
 def _unflatten(kind: Any, prefix: str, flat: dict[str, Any]) -> Any:
     values: dict[str, Any] = {}
+    optional = {field.name for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING}
     for name, hint in get_type_hints(kind).items():
         full = prefix + name
         inner = _without_none(hint)
         if dataclasses.is_dataclass(inner):
             values[name] = None if flat.get(full, ...) is None else _unflatten(inner, full + ".", flat)
         elif full not in flat:
-            raise BadFileError(f"`{full}` is missing.")
+            # A field that came later has a default; files from before lack it.
+            if name not in optional:
+                raise BadFileError(f"`{full}` is missing.")
         else:
             value = flat[full]
             values[name] = _tuples(value) if get_origin(inner) is tuple else value
