@@ -1,71 +1,31 @@
-"""Which joints the solver bends, about which axes, how far they go, and what is natural.
+"""Which joints the solver bends, how far they go beyond usual ranges, and what is natural.
 
-Angles are radians from the rig's rest (A-pose, elbows bent by 40 degrees). Limb joints turn about their own
-twist, flex and swing axes, so that a knee is a hinge; the trunk's turn about the world's x, y, z at rest.
+Axes and ranges are the body's own (`vivant.body.joint_limits`): angles are radians about twist, flex and swing axes,
+counted from the rig's rest (A-pose, elbows bent by 40 degrees).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vivant.body import AnnyModel
+from vivant.body import AnnyModel, joint_limits
 
 SIDES = (("L", 1.0), ("R", -1.0))
 
+TRUNK = ("spine05", "spine04", "spine03", "spine02", "spine01", "neck01", "neck02", "neck03", "head")
 
-class Range(NamedTuple):
-    """One kind of joint: Gaussian spread and limits of its three bends."""
+LIMBS = (
+    "clavicle", "shoulder01", "upperarm01", "upperarm02", "lowerarm01", "lowerarm02", "wrist",
+    "upperleg01", "upperleg02", "lowerleg01", "lowerleg02", "foot",
+)  # fmt: skip
 
-    spread: tuple[float, float, float]
-    low: tuple[float, float, float]
-    high: tuple[float, float, float]
+SLACK = 1.3
+"""How far beyond usual ranges a fit may go: people are more limber than tables, and cloth hides joints."""
 
-
-def _evenly(spread: tuple[float, float, float], reach: tuple[float, float, float]) -> Range:
-    return Range(spread, (-reach[0], -reach[1], -reach[2]), reach)
-
-
-TRUNK = {
-    "spine05": _evenly((0.12, 0.10, 0.10), (0.45, 0.30, 0.30)),
-    "spine04": _evenly((0.12, 0.10, 0.10), (0.40, 0.30, 0.30)),
-    "spine03": _evenly((0.12, 0.10, 0.10), (0.40, 0.30, 0.30)),
-    "spine02": _evenly((0.12, 0.10, 0.10), (0.40, 0.30, 0.30)),
-    "spine01": _evenly((0.10, 0.10, 0.10), (0.35, 0.30, 0.25)),
-    "neck01": _evenly((0.12, 0.12, 0.12), (0.40, 0.40, 0.30)),
-    "neck02": _evenly((0.12, 0.12, 0.12), (0.40, 0.40, 0.30)),
-    "neck03": _evenly((0.12, 0.12, 0.12), (0.40, 0.40, 0.30)),
-    "head": _evenly((0.20, 0.25, 0.20), (0.60, 0.60, 0.45)),
-}
-"""Bends about x (nod), y (turn), z (tilt)."""
-
-LIMBS = {
-    "clavicle": _evenly((0.10, 0.12, 0.12), (0.30, 0.35, 0.45)),
-    "shoulder01": _evenly((0.15, 0.15, 0.15), (0.40, 0.40, 0.50)),
-    "upperarm01": Range((0.60, 1.00, 1.00), (-1.60, -2.60, -2.60), (1.60, 2.60, 2.60)),
-    "upperarm02": _evenly((0.30, 0.02, 0.02), (0.80, 0.04, 0.04)),
-    "lowerarm01": Range((0.15, 1.00, 0.05), (-0.40, -0.75, -0.12), (0.40, 1.90, 0.12)),
-    "lowerarm02": _evenly((0.50, 0.02, 0.02), (1.30, 0.04, 0.04)),
-    "wrist": _evenly((0.15, 0.30, 0.25), (0.40, 1.20, 0.60)),
-    "upperleg01": Range((0.35, 0.80, 0.35), (-0.90, -2.40, -0.90), (0.90, 0.60, 0.90)),
-    "upperleg02": _evenly((0.10, 0.02, 0.02), (0.30, 0.04, 0.04)),
-    "lowerleg01": Range((0.10, 1.00, 0.04), (-0.30, -0.02, -0.10), (0.30, 2.60, 0.10)),
-    "lowerleg02": _evenly((0.10, 0.02, 0.02), (0.30, 0.04, 0.04)),
-    "foot": Range((0.20, 0.30, 0.20), (-0.60, -0.60, -0.50), (0.60, 0.90, 0.50)),
-}
-"""Bends about the limb (twist), about the hinge (flex), about the third axis (swing)."""
-
-FINGERS = {
-    "finger1-1": Range((0.20, 0.35, 0.30), (-0.50, -0.60, -0.70), (0.50, 0.90, 0.70)),
-    "finger1-2": Range((0.05, 0.45, 0.10), (-0.15, -0.40, -0.25), (0.15, 1.00, 0.25)),
-    "finger1-3": Range((0.03, 0.50, 0.03), (-0.10, -0.50, -0.10), (0.10, 1.30, 0.10)),
-    "fingerN-1": Range((0.10, 0.55, 0.20), (-0.30, -0.50, -0.45), (0.30, 1.40, 0.45)),
-    "fingerN-2": Range((0.03, 0.60, 0.03), (-0.10, -0.25, -0.10), (0.10, 1.60, 0.10)),
-    "fingerN-3": Range((0.03, 0.45, 0.03), (-0.10, -0.25, -0.10), (0.10, 1.20, 0.10)),
-}
-"""Twist, flex (making a fist), spread."""
+HINGES = ("lowerarm01", "lowerleg01")
+"""These stop where they are straight, in photographs too."""
 
 RELAXED_CURL = {"1-1": 0.0, "1-2": 0.20, "1-3": 0.25, "N-1": 0.35, "N-2": 0.50, "N-3": 0.30}
 """Flex of a hand that does nothing, beyond the rest pose's own."""
@@ -113,51 +73,42 @@ class Freedoms:
 
 def make_freedoms(model: AnnyModel) -> Freedoms:
     """Set up axes on the default body; they hardly change with the shape."""
-    places = dict(
-        zip(model.joint_names, model.rest_joints(model.default_shape().coefficients).unbind(), strict=True)
-    )
-    rows: list[tuple[str, Tensor, Tensor, Range]] = []
-    for name, allowed in TRUNK.items():
-        rows.append((name, torch.eye(3), torch.zeros(3), allowed))
-    for side, sign in SIDES:
-        for name, allowed in LIMBS.items():
-            axes = _limb_axes(name, side, places)
-            turn = torch.tensor(RELAXED_TURNS.get(name, (0.0, 0.0, 0.0))) * torch.tensor([1.0, sign, sign])
-            natural = torch.tensor(RELAXED_ELBOW) if name == "lowerarm01" else axes @ turn
-            rows.append((f"{name}.{side}", axes, natural, allowed))
-    for side, sign in SIDES:
-        for finger in range(1, 6):
-            for bone in range(1, 4):
-                kind = f"{finger if finger == 1 else 'N'}-{bone}"
-                axes = _finger_axes(finger, bone, side, sign, places)
-                natural = torch.tensor([0.0, RELAXED_CURL[kind], 0.0])
-                if bone == 1:
-                    natural = natural + _gathering(finger, axes, side, sign, places)
-                allowed = FINGERS[f"finger{kind}"]
-                natural = natural.clamp(torch.tensor(allowed.low), torch.tensor(allowed.high))
-                rows.append((f"finger{finger}-{bone}.{side}", axes, natural, allowed))
-    return Freedoms(
-        names=tuple(row[0] for row in rows),
-        joints=torch.tensor([model.joint_names.index(row[0]) for row in rows]),
-        axes=torch.stack([row[1] for row in rows]),
-        natural=torch.stack([row[2] for row in rows]),
-        spread=torch.tensor([row[3].spread for row in rows]),
-        low=torch.tensor([row[3].low for row in rows]),
-        high=torch.tensor([row[3].high for row in rows]),
-    )
+    rig = model.rig(model.default_shape())
+    places = dict(zip(rig.joint_names, rig.joints_world.unbind(), strict=True))
+    limits = joint_limits(rig)
+    names = _bent_names()
+    joints = torch.tensor([rig.joint(name) for name in names])
+    rows = torch.tensor([limits.joints.tolist().index(int(joint)) for joint in joints])
+    axes, low, high = limits.axes[rows], SLACK * limits.lower[rows], SLACK * limits.upper[rows]
+    hinges = torch.tensor([name.startswith(HINGES) for name in names])
+    low[hinges, 1], high[hinges, 1] = limits.lower[rows][hinges, 1], limits.upper[rows][hinges, 1]
+    natural = torch.stack([_natural(name, own, places) for name, own in zip(names, axes, strict=True)])
+    return Freedoms(names, joints, axes, natural.clamp(low, high), limits.sigma[rows], low, high)
 
 
-def _limb_axes(name: str, side: str, places: dict[str, Tensor]) -> Float[Tensor, "3 3"]:
-    if name in ("clavicle", "shoulder01"):
-        # Same meaning on both sides; the limits are even, so signs do not matter.
-        return torch.eye(3)
-    if name.startswith(("upperarm", "lowerarm", "wrist")):
-        shoulder, elbow = places[f"upperarm01.{side}"], places[f"lowerarm01.{side}"]
-        upper, lower = elbow - shoulder, places[f"wrist.{side}"] - elbow
-        twist = upper if name.startswith("upperarm") else lower
-        return _frame(twist, torch.linalg.cross(upper, lower))
-    twist = places[f"foot.{side}"] - places[f"upperleg01.{side}"]
-    return _frame(twist, torch.tensor([1.0, 0.0, 0.0]))
+def _bent_names() -> tuple[str, ...]:
+    limbs = [f"{name}.{side}" for side, _ in SIDES for name in LIMBS]
+    bones = [
+        f"finger{finger}-{bone}.{side}" for side, _ in SIDES for finger in range(1, 6) for bone in range(1, 4)
+    ]
+    return (*TRUNK, *limbs, *bones)
+
+
+def _natural(name: str, axes: Float[Tensor, "3 3"], places: dict[str, Tensor]) -> Float[Tensor, "3"]:
+    """Bends of a joint of a person who just stands."""
+    stem, _, side = name.partition(".")
+    sign = -1.0 if side == "R" else 1.0
+    if stem == "lowerarm01":
+        return torch.tensor(RELAXED_ELBOW)
+    if not stem.startswith("finger"):
+        return axes @ (torch.tensor(RELAXED_TURNS.get(stem, (0.0, 0.0, 0.0))) * torch.tensor([1.0, sign, sign]))
+    finger, bone = int(stem[6]), int(stem[8])
+    curl = torch.tensor([0.0, RELAXED_CURL[f"{finger if finger == 1 else 'N'}-{bone}"], 0.0])
+    if bone > 1:
+        return curl
+    own = _finger_axes(finger, bone, side, sign, places)
+    # Told about the finger's own axes, in which a positive swing moves it along the knuckles.
+    return curl + axes @ own.T @ _gathering(finger, own, side, sign, places)
 
 
 def _finger_axes(

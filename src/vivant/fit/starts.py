@@ -13,11 +13,11 @@ from vivant.fit.solve import Anatomy
 
 STANCES = {
     "standing": ((0.0, 0.0), (0.0, 0.0)),
-    "crouching": ((-1.5, 1.7), (-1.5, 1.7)),
-    "left leg forward": ((-1.2, 0.9), (0.2, 0.4)),
-    "right leg forward": ((0.2, 0.4), (-1.2, 0.9)),
+    "crouching": ((1.5, 1.7), (1.5, 1.7)),
+    "left leg forward": ((1.2, 0.9), (-0.2, 0.4)),
+    "right leg forward": ((-0.2, 0.4), (1.2, 0.9)),
 }
-"""Flex of hip and knee, left and right."""
+"""Flex of hip (the thigh forward) and knee, left and right."""
 
 
 def first_state(

@@ -13,6 +13,9 @@ from vivant.lift.sight import Picture
 GRID = 420
 """Pixels that the person has at most on the grid this is judged on."""
 
+EXAMPLES = 8000
+"""Pixels of person and background that are compared with, about."""
+
 NEAR = 0.12
 """Part of the person's height from which examples of colours are taken."""
 
@@ -47,7 +50,7 @@ def trusted_mask(picture: Picture, part: Int[ndarray, "height width"]) -> Float[
     tones = oklab_from_srgb(color.reshape(-1, 3)).reshape(color.shape) / ALIKE
     features = np.concatenate([np.stack(np.indices(shape), -1) / (NEAR * picture.size * scale), tones], -1)
     to_person, to_behind = (
-        cKDTree(features[some]).query(features[doubtful], k=4)[0].mean(1) for some in (person, behind)
+        cKDTree(_some(features[chosen])).query(features[doubtful], k=4)[0].mean(1) for chosen in (person, behind)
     )
     strange = np.zeros(shape)
     strange[doubtful] = to_person > FAVOUR * to_behind
@@ -59,6 +62,11 @@ def trusted_mask(picture: Picture, part: Int[ndarray, "height width"]) -> Float[
         torch.from_numpy(closed.astype(float))[None, None], size=(height, width), mode="bilinear"
     )
     return picture.alpha * (1 - back[0, 0].numpy())
+
+
+def _some(features: ndarray) -> ndarray:
+    """Evenly some of them: more examples tell no more, and take long to search."""
+    return features[:: max(1, len(features) // EXAMPLES)]
 
 
 def _between_parts(closed: ndarray, part: ndarray) -> ndarray:

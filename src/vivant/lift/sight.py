@@ -188,9 +188,14 @@ def _hand_pixels(hand: Hand | None, shape: tuple[int, ...], grow: float) -> ndar
         equations = ConvexHull(points).equations
     except QhullError:
         return np.zeros(shape, bool)
-    rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
-    distance = np.max([a * columns + b * rows + c for a, b, c in equations], axis=0)
-    return distance < grow
+    low = np.clip(np.floor(points.min(0) - grow), 0, None).astype(int)
+    high = np.ceil(points.max(0) + grow).astype(int) + 1
+    box = slice(low[1], max(low[1], high[1])), slice(low[0], max(low[0], high[0]))
+    inside = np.zeros(shape, bool)
+    rows, columns = np.indices(inside[box].shape) + 0.5
+    planes = [a * (columns + low[0]) + b * (rows + low[1]) + c for a, b, c in equations]
+    inside[box] = np.max(planes, axis=0) < grow
+    return inside
 
 
 def _detail(color: ndarray, solid: ndarray) -> ndarray:
