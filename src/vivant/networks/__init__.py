@@ -1,6 +1,9 @@
 """Our own small networks. Plain torch: they run wherever torch does."""
 
+from vivant.networks.anchors import Anchors, anny_anchors, spread_anchors
+from vivant.networks.human_nerf import Drawn, HumanNerf, NerfConfig, NerfScene
 from vivant.networks.layers import count_parameters
+from vivant.networks.lifter import LiftedSplats, Lifter, LifterConfig, LifterInput
 from vivant.networks.precision import working_dtype
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig
@@ -10,13 +13,24 @@ __all__ = [
     "KINDS",
     "STREAMS",
     "TASKS",
+    "Anchors",
+    "Drawn",
+    "HumanNerf",
+    "LiftedSplats",
+    "Lifter",
+    "LifterConfig",
+    "LifterInput",
     "ModelCard",
+    "NerfConfig",
+    "NerfScene",
     "ViewConditions",
     "ViewUNet",
     "ViewUNetConfig",
+    "anny_anchors",
     "count_parameters",
     "load_weights",
     "plucker_rays",
     "save_weights",
+    "spread_anchors",
     "working_dtype",
 ]

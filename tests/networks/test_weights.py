@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import torch
+from tests.networks.figures import SMALL
+
+from vivant.core.errors import BadFileError, OutputError
+from vivant.networks import Lifter, LifterConfig, ModelCard, load_weights, save_weights, working_dtype
+
+CARD = ModelCard(
+    "lifter", "made-up people", "Apache-2.0", 10, 40, 21.5, "PSNR in dB", 19.0, "vivant train lifter"
+)
+
+
+def test_what_is_written_comes_back(tmp_path: Path) -> None:
+    network = Lifter(SMALL)
+    save_weights(network, SMALL, CARD, tmp_path / "lifter.safetensors")
+    read, card = load_weights(Lifter, LifterConfig, tmp_path / "lifter.safetensors")
+    assert card == CARD
+    assert read.config == SMALL
+    assert not read.training
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(read.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_too_large_a_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="16 MiB"):
+        save_weights(torch.nn.Linear(3000, 3000), SMALL, CARD, tmp_path / "large.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "foreign"])
+def test_bad_files_are_told(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "lifter.safetensors"
+    if damage != "missing":
+        save_weights(Lifter(SMALL) if damage == "cut" else torch.nn.Linear(2, 2), SMALL, CARD, path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadFileError, match="lifter.safetensors"):
+        load_weights(Lifter, LifterConfig, path)
+
+
+def test_the_working_type_is_one_that_runs() -> None:
+    assert working_dtype("cpu") in (torch.float32, torch.bfloat16)
