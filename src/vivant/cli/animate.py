@@ -84,13 +84,14 @@ def run(arguments: list[str]) -> int:
         with Run(context=Context(listener=listener)).step("film") as context:
             if summary:
                 context.note(summary)
-            write_frames(_counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
+            write_frames(counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
     made = path.with_suffix("") if path.suffix.lower() == ".png" else path
     terminal.show_files([made], as_json=options.json, quiet=options.quiet)
     return 0
 
 
-def _counted(frames: Iterable, total: int, context: "Context") -> Iterator:
+def counted(frames: Iterable, total: int, context: "Context") -> Iterator:
+    """Pass frames on, and tell after each how far it is."""
     for index, frame in enumerate(frames):
         yield frame
         context.advance((index + 1) / total)

@@ -38,6 +38,8 @@ TITLES = {
     "film_preview": "Filming the preview",
     "write_report": "Writing the report",
     "film": "Filming",
+    "export": "Exporting",
+    "render_people": "Rendering people",
 }
 """Stages in plain words; others are shown by name."""
 

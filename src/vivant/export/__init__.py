@@ -1,7 +1,22 @@
-"""Write what was made for other programs: films, pictures, splat files."""
+"""Write what was made for other programs: films, pictures, splats, rigged meshes."""
 
+from vivant.export.avatar import FORMATS, ExportConfig, export_avatar, format_of
 from vivant.export.frames import KINDS, expect_film, write_frames
-from vivant.export.splats import write_splats
+from vivant.export.splats import SPLAT_FILES, write_splats
 from vivant.export.video import find_encoder, write_mp4
+from vivant.export.vrm import VrmMeta
 
-__all__ = ["KINDS", "expect_film", "find_encoder", "write_frames", "write_mp4", "write_splats"]
+__all__ = [
+    "FORMATS",
+    "KINDS",
+    "SPLAT_FILES",
+    "ExportConfig",
+    "VrmMeta",
+    "expect_film",
+    "export_avatar",
+    "find_encoder",
+    "format_of",
+    "write_frames",
+    "write_mp4",
+    "write_splats",
+]

@@ -1,6 +1,5 @@
 """Moving pictures to files, by the file's suffix."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from torch import Tensor
 
 from vivant.core.errors import BadInputError
 from vivant.core.images import encode_image, write_animation
-from vivant.core.store import expect_writable, writing
+from vivant.core.store import expect_writable
+from vivant.export.numbered import expect_numbered_folder, numbered_folder
 from vivant.export.video import write_mp4
 
 KINDS = (".mp4", ".webp", ".gif", ".png")
@@ -49,13 +49,7 @@ def expect_film(path: Path) -> None:
     if path.suffix.lower() not in (".png", ""):
         expect_writable(path)
         return
-    folder = path.with_suffix("")
-    strangers = [p.name for p in folder.iterdir() if p.suffix != ".png"] if folder.is_dir() else []
-    if strangers:
-        raise BadInputError(
-            f"The folder {folder} holds {strangers[0]} and is not replaced by pictures. Name another folder."
-        )
-    expect_writable(folder / "0000.png")
+    expect_numbered_folder(path.with_suffix(""), ".png")
 
 
 def _opaque_as_rgb(
@@ -70,17 +64,9 @@ def _opaque_as_rgb(
 
 
 def _write_numbered(frames: Iterable[Float[Tensor, "height width channels"]], folder: Path) -> None:
-    """Fill a folder beside the wanted one, then swap, so that no film is half old and half new."""
-    with writing(folder) as part:
-        part.mkdir()
-        try:
-            count = 0
-            for count, frame in enumerate(_opaque_as_rgb(frames), 1):
-                (part / f"{count - 1:04d}.png").write_bytes(encode_image(frame, "png"))
-            if count == 0:
-                raise BadInputError(f"{folder} needs at least one frame.")
-            if folder.is_dir():
-                shutil.rmtree(folder)
-        except BaseException:
-            shutil.rmtree(part)
-            raise
+    with numbered_folder(folder) as part:
+        count = 0
+        for count, frame in enumerate(_opaque_as_rgb(frames), 1):
+            (part / f"{count - 1:04d}.png").write_bytes(encode_image(frame, "png"))
+        if count == 0:
+            raise BadInputError(f"{folder} needs at least one frame.")
