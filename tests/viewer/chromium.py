@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,16 @@ def find_chromium() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
+LAUNCH = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(file), fcntl.F_DUPFD, 10) for file in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads from its file 3 and writes to its file 4."""
+
+
 class Chromium:
     """One window."""
 
@@ -31,11 +42,10 @@ class Chromium:
         program = find_chromium()
         assert program, "there is no Chromium"
         ours, theirs = os.pipe(), os.pipe()
-        # The browser reads from its file 3 and writes to its file 4.
-        shell = ["/bin/sh", "-c", f'exec "$0" "$@" 3<&{ours[0]} 4>&{theirs[1]}', program]
+        launch = [sys.executable, "-c", LAUNCH, str(ours[0]), str(theirs[1]), program]
         profile = [f"--user-data-dir={folder / 'profile'}", f"--window-size={size[0]},{size[1]}"]
         self._process = subprocess.Popen(
-            [*shell, *FLAGS, *flags, *profile, "about:blank"],
+            [*launch, *FLAGS, *flags, *profile, "about:blank"],
             pass_fds=(ours[0], theirs[1]),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

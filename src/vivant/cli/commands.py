@@ -17,6 +17,7 @@ class Command:
 
 COMMANDS = (
     Command("create", "vivant.cli.create", "Make an avatar from one photo, the way we recommend today."),
+    Command("view", "vivant.cli.view", "Show an avatar in the browser: from all sides, in motion."),
     Command("animate", "vivant.cli.animate", "Play a motion on an avatar: mp4, webp, gif or PNG frames."),
     Command("render", "vivant.cli.render", "Draw an avatar from any side as one picture."),
     Command("export", "vivant.cli.export", "Write an avatar for other programs (.ply)."),

@@ -36,7 +36,8 @@ def frame_figure(avatar: Avatar, motions: Sequence[Motion]) -> Lens:
         "target": [0.0, float(low[1] + high[1]) / 2, 0.0],
         "focal": focal,
         "shift": [0.0, 0.0],
-        "aspect": min(max(across / tall, 0.45), 1.2),
+        # What reaches out farthest for a moment may leave a narrow picture.
+        "aspect": min(max(0.85 * across / tall, 0.45), 1.2),
         "follow": 1,
     }
 

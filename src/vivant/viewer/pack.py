@@ -93,7 +93,7 @@ def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[st
     chosen, grown = _thinned(chosen, budget)
     low, high = means[chosen].min(0), means[chosen].max(0)
     for axis, name in enumerate("xyz"):
-        columns.add(name, quantize(means[chosen, axis], low[axis], high[axis], 16), 16)
+        columns.add(name, quantize(means[chosen, axis], float(low[axis]), float(high[axis]), 16), 16)
     directions = torch.zeros(len(splats), 3)
     red, green, blue = quantize(colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen], 0, 1, 8).T
     # Red and blue go with green, for most colours are nearly grey; differences wrap around.
@@ -158,7 +158,7 @@ def _add_skin(
 def _add_wire(columns: Columns, wire: Wire) -> dict[str, object]:
     low, high = wire.verts.min(0), wire.verts.max(0)
     for axis, name in enumerate("xyz"):
-        columns.add(f"wire_{name}", quantize(wire.verts[:, axis], low[axis], high[axis], 16), 16)
+        columns.add(f"wire_{name}", quantize(wire.verts[:, axis], float(low[axis]), float(high[axis]), 16), 16)
     sets = _add_skin(columns, wire.skin_joints, wire.skin_weights, "wire_")
     for corner in range(3):
         columns.add(f"wire_face{corner}", wire.faces[:, corner], 16)

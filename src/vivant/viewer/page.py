@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import threading
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -11,7 +12,7 @@ from pathlib import Path
 from vivant.animate import MOTIONS, builtin_motion
 from vivant.core.errors import BadInputError
 from vivant.core.store import writing
-from vivant.records import Avatar, Motion, Rig
+from vivant.records import Avatar, Motion, Rig, load_avatar
 from vivant.viewer.pack import pack
 
 
@@ -37,9 +38,15 @@ def write_page(
         OutputError: If the file cannot be written.
     """
     path = Path(path)
-    html = page_html(avatar, motions, splat_budget, path.stem if title is None else title)
+    html = page_html(avatar, motions, splat_budget, spoken(path.stem) if title is None else title)
     with writing(path) as temporary:
         temporary.write_bytes(html)
+
+
+def spoken(name: str) -> str:
+    """A file's name as a title."""
+    words = " ".join(name.replace("_", " ").split())
+    return words[:1].upper() + words[1:]
 
 
 def page_html(
@@ -96,3 +103,34 @@ def _sha256(text: str) -> str:
 
 def _asset(name: str) -> str:
     return resources.files("vivant.viewer").joinpath("page", name).read_text(encoding="utf-8")
+
+
+class AvatarPage:
+    """The page of an avatar's file, made anew when the file changes."""
+
+    def __init__(self, path: Path, splat_budget: int | None = None) -> None:
+        """Remember which file; it is read when the page is asked for."""
+        self._path, self._budget = path, splat_budget
+        self._made: tuple[tuple[int, int], bytes] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> bytes:
+        """Give the page, as UTF-8.
+
+        Raises:
+            BadFileError: If the file is missing, damaged or hostile.
+        """
+        with self._lock:
+            stamp = self._stamp()
+            if self._made is None or (stamp is not None and stamp != self._made[0]):
+                avatar = load_avatar(self._path)
+                html = page_html(avatar, None, self._budget, spoken(self._path.stem))
+                self._made = (stamp or (0, 0), html)
+            return self._made[1]
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_size

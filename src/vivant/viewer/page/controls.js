@@ -360,7 +360,7 @@ class Page {
     about.notes.forEach(paragraph);
     paragraph("Everything is in this page. It asks no network for anything.");
     $("about").replaceChildren(...parts);
-    $("told").textContent = `${count.toLocaleString("en")} splats, from one photo`;
+    $("told").textContent = `${count.toLocaleString("en")} splats`;
   }
 
   // ---------- backgrounds and pictures
@@ -398,7 +398,7 @@ class Page {
     const lightness = colors ? luminance(colors[1]) : 0.9;
     root.dataset.tone = lightness > 0.4 ? "light" : "dark";
     this.viewer.overlays.shadow = colors !== null && lightness > 0.02;
-    this.viewer.ink = lightness > 0.4 ? [0.04, 0.36, 0.6] : [0.35, 0.75, 1];
+    this.viewer.ink = lightness > 0.4 ? [0.08, 0.5, 0.9] : [0.35, 0.75, 1];
     this.dirty = true;
   }
 
