@@ -75,7 +75,8 @@ def measure(clip: Clip, moved: Retargeted, rig: Rig) -> Measures:
             for first, last in _standing(path, motion.fps):
                 planted += last - first
                 source_skate = max(source_skate, _wander(path[first:last]))
-                skate = max(skate, _wander(point[first:last]))
+                if float(point[first:last, 1].max()) < 0.02:
+                    skate = max(skate, _wander(point[first:last]))
     verts = torch.arange(0, len(rig.verts), 40)
     skin = skin_points(rig.verts[verts], rig.skin_joints[verts], rig.skin_weights[verts], transforms)
     return Measures(
@@ -106,7 +107,7 @@ def _same_heading(theirs, ours, source, target):
 
 
 def _standing(path, fps):
-    """Runs of frames in which the clip's own joint is low and hardly moves, at least a tenth of a second long."""
+    """Runs of frames of a tenth of a second or more in which the clip's own joint is low and hardly moves."""
     if len(path) < 4:
         return []
     speed = torch.nn.functional.pad((path[1:] - path[:-1]).norm(dim=-1), (0, 1), value=1.0) * fps

