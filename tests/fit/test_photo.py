@@ -41,13 +41,13 @@ def walker() -> Figure:
     state = make_state(
         make_anatomy(),
         yaw=0.35,
-        upperarm01__L=(0.0, 0.5, 0.1),
+        upperarm01__L=(0.0, 0.5, -0.1),
         lowerarm01__L=(0.0, 0.7, 0.0),
         upperarm01__R=(0.0, -0.4, -0.2),
-        upperleg01__L=(0.0, -0.4, 0.05),
-        upperleg01__R=(0.0, 0.25, 0.0),
+        upperleg01__L=(0.0, 0.4, 0.05),
+        upperleg01__R=(0.0, -0.25, 0.0),
         lowerleg01__R=(0.0, 0.5, 0.0),
-        head=(0.1, -0.3, 0.0),
+        head=(-0.3, 0.1, 0.0),
     )
     return make_figure(state)
 
@@ -92,11 +92,11 @@ def test_a_crouching_body_is_found_again() -> None:
     state = make_state(
         make_anatomy(),
         yaw=0.5,
-        upperleg01__L=(0.0, -1.5, 0.1),
+        upperleg01__L=(0.0, 1.5, 0.1),
         lowerleg01__L=(0.0, 1.8, 0.0),
-        upperleg01__R=(0.0, -1.4, -0.1),
+        upperleg01__R=(0.0, 1.4, 0.1),
         lowerleg01__R=(0.0, 1.7, 0.0),
-        spine04=(0.3, 0.0, 0.0),
+        spine04=(0.0, 0.3, 0.0),
     )
     figure = make_figure(state)
     body = fit(figure.person)

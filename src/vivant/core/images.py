@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import math
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 from torch import Tensor
 
 from vivant.core.errors import BadInputError, BadPhotoError, MissingExtraError
+from vivant.core.exif import focal_px_from_exif
 from vivant.core.store import writing
 
 MAX_FILE_BYTES = 1024**3
@@ -46,9 +46,6 @@ _DAMAGED = (
 )
 """What decoders raise on broken files."""
 
-FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
-"""What "focal length in 35 mm film" refers to (CIPA DCG-001)."""
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -70,8 +67,10 @@ class Picture:
     """SHA-256 of the file."""
 
 
-def read_picture(path: Path, max_side: int) -> Picture:
+def read_picture(path: Path, max_side: int, *, texture: bool = False) -> Picture:
     """Read a picture file: upright, in sRGB, reduced to at most `max_side` pixels on its longer side.
+
+    A texture may be of one colour and be mostly transparent; a photo may not.
 
     Raises:
         BadPhotoError: If it is no picture, is damaged, too small, too large, or shows nothing.
@@ -95,10 +94,10 @@ def read_picture(path: Path, max_side: int) -> Picture:
             f"{path} cannot be decoded: {error}. The file seems damaged or cut short; "
             "copy it anew, or open it in an image editor and save it as JPEG or PNG."
         ) from error
-    pixels, alpha = _split_alpha(path, image)
+    pixels, alpha = _split_alpha(path, image, texture)
     if turned in (5, 6, 7, 8):
         size = (size[1], size[0])
-    focal_px = _focal_px(exif, size)
+    focal_px = focal_px_from_exif(exif, size)
     if focal_px is not None:
         focal_px *= max(pixels.shape[:2]) / max(size)
     return Picture(pixels, alpha, focal_px, size, hashlib.sha256(content).hexdigest())
@@ -190,43 +189,6 @@ def _exif(image: Image.Image) -> dict[int, Any]:
         return {}
 
 
-def _focal_px(exif: dict[int, Any], size: tuple[int, int]) -> float | None:
-    """Focal length in pixels of the stored picture, from whichever tags are there and plausible.
-
-    A picture whose shape differs from the one the camera wrote was cropped, and its scale is unknown.
-    """
-    written = (_number(exif, ExifTags.Base.ExifImageWidth), _number(exif, ExifTags.Base.ExifImageHeight))
-    scale = 1.0
-    if written[0] and written[1]:
-        cropped = abs(math.log(max(size) * min(written) / (min(size) * max(written)))) > 0.02
-        if cropped:
-            return None
-        scale = max(size) / max(written)
-    film_mm = _number(exif, ExifTags.Base.FocalLengthIn35mmFilm)
-    lens_mm = _number(exif, ExifTags.Base.FocalLength)
-    dots = _number(exif, ExifTags.Base.FocalPlaneXResolution)
-    unit_mm = {2: 25.4, 3: 10.0, 4: 1.0}.get(
-        int(exif.get(ExifTags.Base.FocalPlaneResolutionUnit, 2) or 2), 25.4
-    )
-    if film_mm:
-        focal = film_mm / FILM_DIAGONAL_MM * math.hypot(*size)
-    elif lens_mm and dots:
-        focal = lens_mm * dots / unit_mm * scale
-    else:
-        return None
-    # Between a fisheye and a telescope; anything else is a wrong tag.
-    return focal if 0.3 < focal / max(size) < 20 else None
-
-
-def _number(exif: dict[int, Any], tag: int) -> float:
-    """Read a number, 0 if it is absent or nonsense."""
-    try:
-        value = float(exif.get(tag, 0.0))
-    except (TypeError, ValueError, ZeroDivisionError):
-        return 0.0
-    return value if math.isfinite(value) and value > 0 else 0.0
-
-
 def _load(image: Image.Image, max_side: int) -> None:
     """Decode; a large JPEG at a half, a quarter or an eighth, so that it never exists whole in memory."""
     scale = max_side / max(image.size)
@@ -294,7 +256,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _split_alpha(
-    path: Path, image: Image.Image
+    path: Path, image: Image.Image, texture: bool
 ) -> tuple[UInt8[np.ndarray, "height width 3"], UInt8[np.ndarray, "height width"] | None]:
     values = np.array(image)
     if image.mode != "RGBA":
@@ -302,6 +264,8 @@ def _split_alpha(
     pixels, alpha = np.ascontiguousarray(values[..., :3]), np.ascontiguousarray(values[..., 3])
     if int(alpha.min()) >= 250:
         return pixels, None
+    if texture:
+        return pixels, alpha
     shown = pixels[alpha > 127]
     if len(shown) == 0:
         raise BadPhotoError(f"{path} is transparent everywhere; a photo of a person is needed.")
