@@ -20,7 +20,8 @@ COMMANDS = (
     Command("view", "vivant.cli.view", "Show an avatar in the browser: from all sides, in motion."),
     Command("animate", "vivant.cli.animate", "Play a motion on an avatar: mp4, webp, gif or PNG frames."),
     Command("render", "vivant.cli.render", "Draw an avatar from any side as one picture."),
-    Command("export", "vivant.cli.export", "Write an avatar for other programs (.ply)."),
+    Command("export", "vivant.cli.export", "Write an avatar for other programs: glb, vrm, ply, html, mp4 ..."),
+    Command("dataset", "vivant.cli.dataset", "Render people with known truth, for training and measuring."),
     Command("doctor", "vivant.cli.doctor", "Tell what works on this machine: engines, licences, caches."),
 )
 

@@ -34,6 +34,7 @@ TITLES = {
     "perceive": "Finding the person",
     "fit_body": "Fitting a body",
     "lift": "Building the splats",
+    "refine_photo": "Fitting them to the photo",
     "measure": "Measuring",
     "film_preview": "Filming the preview",
     "write_report": "Writing the report",

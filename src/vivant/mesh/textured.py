@@ -1,7 +1,7 @@
 """The door of the textured renderer: colour, alpha, depth, normals and face numbers in one pass.
 
 Opaque triangles are found by the mesh rasteriser. Triangles of hair, brows and lashes are blended before them,
-in the order of their depth at each sample. Light is added in linear space: an environment in spherical harmonics
+in the order of their depth at each sample. Light is added in linear space: surroundings in spherical harmonics
 (Ramamoorthi and Hanrahan 2001) and one key light with a soft shadow from a depth picture (Reeves et al. 1987).
 """
 
