@@ -18,7 +18,7 @@ from vivant.records import Rig
 SLOW, SLOWER = 0.30, 0.15
 """Metres a second: a foot is planted once it is slower than the second, until it is faster than the first."""
 
-LOW = 0.035
+LOW = 0.04
 """Metres above its lowest: a foot's heel or ball higher than this is not planted."""
 
 WANDER = 0.05

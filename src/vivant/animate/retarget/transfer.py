@@ -252,7 +252,7 @@ def _under_floor(
         of_foot = (rig.skin_weights * below[rig.skin_joints]).sum(-1) > 0.5
         sole = (of_foot & (rig.verts[:, 1] < 0.4 * target.places[leg.foot, 1])).nonzero()[:, 0]
         if len(sole):
-            depth = -_lowest_skin(rig, sole[:: max(1, len(sole) // 60)], transforms)
+            depth = -_lowest_skin(rig, sole[:: max(1, len(sole) // 150)], transforms)
         else:
             depth = torch.zeros(len(hips))
         depths.append(depth.clamp(0, 0.05))
