@@ -127,7 +127,8 @@ def test_splats_are_sorted_by_the_depth_of_their_posed_centres(opened: Chromium)
             return sum;
           };
           const order = [...viewer.order.subarray(0, viewer.shown)], depths = order.map(depth);
-          return { each: new Set(order).size, worst: Math.max(...depths.slice(1).map((d, i) => d - depths[i])) };
+          const worst = Math.max(...depths.slice(1).map((d, i) => d - depths[i]));
+          return { each: new Set(order).size, worst };
         })()"""
     )
     assert found["each"] == len(colorful().splats)

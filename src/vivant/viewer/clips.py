@@ -65,8 +65,8 @@ def pack_clip(motion: Motion, rig: Rig) -> Clip:
     quats, root, fps = _slowed(quats, root, motion)
     if len(root) > MOST_FRAMES:
         raise BadInputError(
-            f"The motion {motion.name!r} takes {len(root) / fps:.0f} s; a page holds {MOST_FRAMES / FASTEST:.0f} s each. "
-            "Cut it."
+            f"The motion {motion.name!r} has {len(root)} frames at {fps:g} a second; a page holds "
+            f"{MOST_FRAMES} each. Cut it."
         )
     quats = _continuous(quats)
     moving = ((quats - quats_identity(len(rig.joint_names))).abs().amax((0, 2)) > 1e-4).nonzero()[:, 0]

@@ -95,11 +95,11 @@ def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[st
     for axis, name in enumerate("xyz"):
         columns.add(name, quantize(means[chosen, axis], float(low[axis]), float(high[axis]), 16), 16)
     directions = torch.zeros(len(splats), 3)
-    red, green, blue = quantize(colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen], 0, 1, 8).T
+    red, green, blue = quantize(colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen], 0.0, 1.0, 8).T
     # Red and blue go with green, for most colours are nearly grey; differences wrap around.
     for name, values in (("red", red - green), ("green", green), ("blue", blue - green)):
         columns.add(name, values, 8)
-    columns.add("opacity", quantize(opacities[chosen], 0, 1, 8), 8)
+    columns.add("opacity", quantize(opacities[chosen], 0.0, 1.0, 8), 8)
     log_scales = splats.log_scales.numpy()[chosen] + grown
     scale_range = float(log_scales.min()), float(log_scales.max())
     scale0, scale1, scale2 = quantize(log_scales, *scale_range, 8).T

@@ -40,8 +40,8 @@ class Server:
             self._server = _Loopback((HOST, port), _Handler)
         except OSError as error:
             raise OutputError(
-                f"Port {port} cannot be used ({error.strerror}). Choose another one with --port, or none: then a "
-                "free one is taken."
+                f"Port {port} cannot be used ({error.strerror}). Choose another one with --port, or leave "
+                "it away: then a free one is taken."
             ) from error
         self._server.page = page
 
