@@ -117,6 +117,7 @@ class Stages:
         from vivant.lift import LiftConfig
         from vivant.perceive import PerceiveConfig
         from vivant.recipes import quick
+        from vivant.reconstruct import ReconstructConfig
 
         calls = self.calls
 
@@ -133,5 +134,9 @@ class Stages:
             calls.append("lift")
             return avatar(max(min(config.splats, 2000), 500))
 
-        for stage in (perceive, fit_body, lift):
+        def refine_photo(context: Context, coarse: Avatar, person: Person, config: ReconstructConfig) -> Avatar:
+            calls.append("refine_photo")
+            return coarse
+
+        for stage in (perceive, fit_body, lift, refine_photo):
             monkeypatch.setattr(quick, stage.__name__, stage)

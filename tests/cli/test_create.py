@@ -29,7 +29,7 @@ def test_three_files_lie_beside_the_photo_and_are_told(
     assert names(photo.parent) == sorted([*MADE, "me.png"])
     assert all(str(photo.parent / name) in out for name in MADE)
     assert "Finding the person" in err and "Finding the person" not in out
-    assert stages.calls == ["perceive", "fit_body", "lift"]
+    assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo"]
 
 
 def test_the_avatar_says_where_it_came_from(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:
@@ -67,22 +67,22 @@ def test_a_second_run_reuses_everything(vivant: Vivant, stages: fakes.Stages, ph
     vivant("create", photo)
     code, _, err = vivant("create", photo)
     assert code == 0
-    assert stages.calls == ["perceive", "fit_body", "lift"]
-    assert err.count("kept from before") == 3
+    assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo"]
+    assert err.count("kept from before") == 4
 
 
 def test_another_lift_option_reuses_perceive_and_fit(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:
     vivant("create", photo)
     code, _, _ = vivant("quick", photo, "--lift.splats", "700")
     assert code == 0
-    assert stages.calls == ["perceive", "fit_body", "lift", "lift"]
+    assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo", "lift", "refine_photo"]
     assert len(load_avatar(photo.with_suffix(".avatar")).splats) == 700
 
 
 def test_fresh_does_everything_anew(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:
     vivant("create", photo)
     vivant("create", photo, "--fresh")
-    assert stages.calls == ["perceive", "fit_body", "lift"] * 2
+    assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo"] * 2
 
 
 def test_another_photo_of_the_same_name_is_another_photo(
@@ -95,7 +95,7 @@ def test_another_photo_of_the_same_name_is_another_photo(
     noise(photo, seed=1)
     assert photo.read_bytes() != content
     vivant("create", photo, "--out", tmp_path / "out")
-    assert stages.calls == ["perceive", "fit_body", "lift"] * 2
+    assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo"] * 2
 
 
 def test_json_prints_one_event_a_line(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:
@@ -104,7 +104,9 @@ def test_json_prints_one_event_a_line(vivant: Vivant, stages: fakes.Stages, phot
     events = [json.loads(line) for line in out.splitlines()]
     assert {"event": "Advanced", "stage": "perceive", "fraction": 0.5, "note": ""} in events
     finished = [event["stage"] for event in events if event["event"] == "StageFinished"]
-    assert finished == ["read_photo", "perceive", "fit_body", "lift", "film_preview", "write_report"]
+    assert finished == [
+        "read_photo", "perceive", "fit_body", "lift", "refine_photo", "film_preview", "write_report",
+    ]  # fmt: skip
     assert events[-1] == {"event": "Made", "files": [str(photo.parent / name) for name in MADE]}
 
 

@@ -65,7 +65,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path, photo: Path)
     code, _ = stop_in_the_middle(tmp_path, photo, "fit_body", signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert names(photo.parent) == ["me.png"]
-    assert "calls: fit_body lift" in run_again(tmp_path, photo)
+    assert "calls: fit_body lift refine_photo" in run_again(tmp_path, photo)
     assert names(photo.parent) == MADE
 
 

@@ -31,7 +31,7 @@ def test_every_recipe_has_config_engines_and_build(recipe: str) -> None:
 
 def test_create_makes_a_signed_avatar_of_a_photo(stages: fakes.Stages) -> None:
     avatar = create(fakes.photo())
-    assert stages.calls == ["perceive", "fit_body", "lift"]
+    assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo"]
     assert avatar.origin.recipe == "quick" and avatar.origin.photo == "0" * 64
 
 
@@ -42,21 +42,21 @@ def test_create_reads_a_file_and_tells_progress(stages: fakes.Stages, tmp_path: 
     events: list[Event] = []
     vivant.create(str(tmp_path / "me.png"), listener=events.append)
     finished = [event.stage for event in events if isinstance(event, StageFinished)]
-    assert finished == ["perceive", "fit_body", "lift"]
+    assert finished == ["perceive", "fit_body", "lift", "refine_photo"]
 
 
 def test_create_reuses_what_it_kept_unless_told_not_to(stages: fakes.Stages) -> None:
     create(fakes.photo())
     create(fakes.photo())
-    assert len(stages.calls) == 3
+    assert len(stages.calls) == 4
     create(fakes.photo(), keep=False)
-    assert len(stages.calls) == 6
+    assert len(stages.calls) == 8
 
 
 def test_another_seed_is_another_result(stages: fakes.Stages) -> None:
     create(fakes.photo())
     create(fakes.photo(), seed=1)
-    assert len(stages.calls) == 6
+    assert len(stages.calls) == 8
 
 
 def test_an_unknown_recipe_is_told_with_the_known_ones() -> None:

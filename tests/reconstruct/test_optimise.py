@@ -24,7 +24,7 @@ ANGLES = [0.0, 0.2, -0.2, 0.4, 0.0, 0.1]
 SHORT = ReconstructConfig(iterations=12, threads=1)
 """One thread: pictures are small, and handing work over costs more than doing it."""
 
-LONG = dataclasses.replace(SHORT, iterations=100)
+LONG = dataclasses.replace(SHORT, iterations=60)
 
 
 def true_views(size: int = 48) -> Views:
@@ -183,14 +183,34 @@ def test_splats_that_no_view_shows_stay_if_they_shall() -> None:
     config = ReconstructConfig(iterations=20, unseen="still", threads=1)
     found = reconstruct(Context(), start, front, config)
     behind = start.splats.means[:, 2] < -0.05
+    covered = behind & (start.splats.means[:, 0].abs() < 0.15) & ((start.splats.means[:, 1] - 0.8).abs() < 0.6)
     before = start.splats.means[:, 2] > 0.12
     assert torch.equal(found.splats.sh[behind], start.splats.sh[behind])
-    assert torch.equal(found.splats.means[behind], start.splats.means[behind])
+    assert int(covered.sum()) > 50
+    assert torch.equal(found.splats.means[covered], start.splats.means[covered])
     assert (found.splats.sh[before] != start.splats.sh[before]).flatten(1).any(1).float().mean() > 0.9
 
 
+def test_splats_that_stick_out_shrink_back_but_neither_fade_nor_change_colour() -> None:
+    true = make_avatar(800)
+    front = take_views(true, [0.0], [0.0])
+    wide = dataclasses.replace(true.splats, means=true.splats.means * torch.tensor([1.15, 1.0, 1.0]))
+    start = dataclasses.replace(true, splats=wide)
+    config = ReconstructConfig(iterations=40, unseen="still", threads=1)
+    found = reconstruct(Context(), start, front, config)
+
+    def beside(avatar: Avatar) -> float:
+        return float(take_views(avatar, [0.0], [0.0]).alphas[front.alphas < 0.02].sum())
+
+    assert beside(found) < 0.3 * beside(start)
+    hidden = start.splats.means[:, 2] < -0.05
+    assert (found.splats.means[hidden] != start.splats.means[hidden]).any()
+    assert torch.equal(found.splats.opacity_logits[hidden], start.splats.opacity_logits[hidden])
+    assert torch.equal(found.splats.sh[hidden], start.splats.sh[hidden])
+
+
 def test_wrong_poses_and_cameras_are_found() -> None:
-    views = true_views(64)
+    views = take_views(make_avatar(800), [0.0, 60.0], [0.0, 0.2], 64)
     turned = views.poses.local_quats.clone()
     turned[1] = bent(0.26).local_quats
     wrong = dataclasses.replace(views, poses=Pose(turned, views.poses.root))
@@ -199,7 +219,7 @@ def test_wrong_poses_and_cameras_are_found() -> None:
 
     refine = RefineConfig(poses=True, turns=1.2e-2, shifts=0.0, hold=0.0)
     still = Rates(1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9)
-    fit = Fit(Context(), start, wrong, ReconstructConfig(iterations=200, refine=refine, rates=still, threads=1))
+    fit = Fit(Context(), start, wrong, ReconstructConfig(iterations=66, refine=refine, rates=still, threads=1))
     fit.run()
     angle = fit.corrections.tables["turns"].detach()
     # About z, against the wrong turn of 0.06: the bend leans by -angle.
@@ -210,7 +230,7 @@ def test_wrong_poses_and_cameras_are_found() -> None:
 def test_harmonics_rise_and_catch_what_changes_with_the_view() -> None:
     shiny = make_avatar(200, bands=4)
     shiny.splats.sh[:, 1:] = 0.3 * torch.randn(200, 3, 3, generator=torch.Generator().manual_seed(4))
-    views = take_views(shiny, [45.0 * k for k in range(8)], [0.0] * 8, 32)
+    views = take_views(shiny, [60.0 * k for k in range(6)], [0.0] * 6, 32)
     losses = {}
     for degree in (0, 1):
         heard: list[Event] = []

@@ -1,6 +1,7 @@
 """Quick: a body is fitted to the person, and the photo's colours are laid on it. No learned weights.
 
 What the photo does not show is completed from what it shows: by symmetry, from the front, along the surface.
+A short fit to the photo then sharpens what it does show.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from vivant.core.run import Run
 from vivant.fit import FitConfig, fit_body
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
+from vivant.reconstruct import PHOTO_REFIT, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
 ENGINES = ("mediapipe",)
@@ -22,6 +24,7 @@ class Config:
     perceive: PerceiveConfig = field(default_factory=PerceiveConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     lift: LiftConfig = field(default_factory=LiftConfig)
+    refine: ReconstructConfig = PHOTO_REFIT
 
 
 def build(run: Run, photo: Photo, config: Config) -> Avatar:
@@ -33,4 +36,5 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     """
     person = run(perceive, photo, config.perceive)
     body = run(fit_body, person, config.fit)
-    return run(lift, person, body, config.lift)
+    coarse = run(lift, person, body, config.lift)
+    return run(refine_photo, coarse, person, config.refine)

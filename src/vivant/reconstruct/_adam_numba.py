@@ -16,7 +16,11 @@ FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 def step(
-    adam: "Adam", due: dict[str, Tensor], factors: dict[str, Tensor], rows: Tensor | None, threads: int | None
+    adam: "Adam",
+    due: dict[str, Tensor],
+    factors: dict[str, Tensor],
+    rows: dict[str, Tensor],
+    threads: int | None,
 ) -> None:
     """Update tables and memory in place."""
     from vivant.reconstruct.adam import BETA_1, BETA_2, EPSILON, refuse_bad_gradient
@@ -24,7 +28,6 @@ def step(
     gradients = {name: _table(table.grad) for name, table in due.items()}
     for name, gradient in gradients.items():
         refuse_bad_gradient(name, bool(np.isfinite(_sum(gradient.reshape(-1)))))
-    moved = np.empty(0, f4) if rows is None else rows.numpy()
     # Differences to 1 are taken in double: in float32, 1 - 0.999 is off by 1e-5.
     settings = np.array(
         [
@@ -44,6 +47,7 @@ def step(
             start, stop = len(table) * thread // most, len(table) * (thread + 1) // most
             arrays = [_table(table), gradients[name], _table(adam.first[name]), _table(adam.second[name])]
             columns, numbers = factors[name].numpy(), settings.astype(f4)
+            moved = rows[name].numpy() if name in rows else np.empty(0, f4)
             if len(moved) or columns.min() != columns.max():
                 _update_rows(*arrays, columns, moved, numbers, start, stop)
             else:

@@ -63,7 +63,7 @@ class Adam:
         rates: dict[str, float],
         *,
         columns: dict[str, Float[Tensor, " columns"]] | None = None,
-        rows: Float[Tensor, " rows"] | None = None,
+        rows: dict[str, Float[Tensor, " rows"]] | None = None,
         threads: int | None = None,
     ) -> None:
         """Take one step along the tables' gradients.
@@ -71,7 +71,7 @@ class Adam:
         Args:
             rates: Of each table.
             columns: Factors on the rates of a table's columns (all axes but the first, flattened).
-            rows: Factors on the rates of rows; a row with 0 keeps its memory, too.
+            rows: Factors on the rates of a table's rows; a row with 0 keeps its memory, too.
             threads: At most so many; all processors if None.
 
         Raises:
@@ -79,7 +79,7 @@ class Adam:
         """
         self.steps += 1
         due = {name: table for name, table in self.tables.items() if table.grad is not None}
-        columns = columns or {}
+        columns, rows = columns or {}, rows or {}
         factors = {
             name: columns.get(name, torch.ones(table[0].numel() if len(table) else 1)) * rates[name]
             for name, table in due.items()
@@ -91,14 +91,16 @@ class Adam:
         else:
             self._step_reference(due, factors, rows)
 
-    def _step_reference(self, due: dict[str, Tensor], factors: dict[str, Tensor], rows: Tensor | None) -> None:
+    def _step_reference(
+        self, due: dict[str, Tensor], factors: dict[str, Tensor], rows: dict[str, Tensor]
+    ) -> None:
         """The update in plain torch."""
         for name, table in due.items():
             gradient, first, second = table.grad, self.first[name], self.second[name]
             assert gradient is not None
             refuse_bad_gradient(name, bool(torch.isfinite(gradient).all()))
             flat = (len(table), -1)
-            moved = torch.ones(len(table)).to(table) if rows is None else rows.to(table)
+            moved = rows.get(name, torch.ones(len(table))).to(table)
             here = moved != 0
             first[here] = BETA_1 * first[here] + (1 - BETA_1) * gradient[here]
             second[here] = BETA_2 * second[here] + (1 - BETA_2) * gradient[here] ** 2

@@ -29,8 +29,8 @@ class Checkpoint:
 
     binding: Binding
     trust: Float[Tensor, " splats"]
-    rows: Float[Tensor, " rows"]
-    """How much each splat may move; empty if all may."""
+    sight: Float[Tensor, "2 rows"]
+    """What the views know about each splat; empty if it does not matter."""
 
     first: Splats
     """Adam's memory, table by table."""

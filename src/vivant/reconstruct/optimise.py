@@ -29,7 +29,7 @@ from vivant.reconstruct.densify import Demand, DensifyConfig, densify, reset_opa
 from vivant.reconstruct.losses import ImageLoss, LossConfig, image_loss
 from vivant.reconstruct.refine import Corrections, RefineConfig
 from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig, build_neighborhood, regularity
-from vivant.reconstruct.sight import seen_share
+from vivant.reconstruct.sight import Sight, look
 from vivant.reconstruct.targets import BACKGROUNDS, Frame, prepare_frames
 from vivant.records import Avatar, Splats, Views
 from vivant.splat import pose_splats, rasterize
@@ -157,7 +157,7 @@ class Fit:
         self.losses: list[float] = []
         self.psnrs: list[float] = []
         self.step_number = 0
-        self.rows = self._movable()
+        self.sight = self._look()
         self.neighborhood = self._neighborhood()
         # Naming hundreds of megabytes of views takes a while; only a checkpoint asks for it.
         self.key = store.digest([avatar, views, config, context.seed]) if config.checkpoint else ""
@@ -197,7 +197,9 @@ class Fit:
         total.backward()
         if config.densify.mode == "adaptive":
             self.demand.watch(self.cloud.tables["means"])
-        self.adam.step(config.rates.at(progress), columns=self._columns(), rows=self.rows, threads=self.threads)
+        self.adam.step(
+            config.rates.at(progress), columns=self._columns(), rows=self._rows(), threads=self.threads
+        )
         if self.corrections.active:
             self.corrections.step(frame.view, progress)
         self.step_number += 1
@@ -240,15 +242,24 @@ class Fit:
         higher = torch.full((3 * (self.bands - 1),), self.config.rates.sh_higher)
         return {"sh": torch.cat([torch.ones(3), higher])}
 
-    def _movable(self) -> Float[Tensor, " splats"] | None:
-        """Factors on the rates of splats: 0 for those that shall stay as they are."""
+    def _look(self) -> Sight | None:
+        """What the views know about the splats, if that matters."""
         if self.config.unseen == "free":
             return None
-        return seen_share(self.cloud, self.frames, self.corrections, self.threads)
+        return look(self.cloud, self.frames, self.corrections)
+
+    def _rows(self) -> dict[str, Float[Tensor, " splats"]]:
+        """Factors on the rates of splats: one that only sticks out may move and shrink, but not fade."""
+        if self.sight is None:
+            return {}
+        seen, movable = self.sight.seen, self.sight.movable
+        # Of a splat seen at a slant, even less is known about its colour.
+        known = seen.square()
+        return {"means": movable, "log_scales": movable, "quats": seen, "opacity_logits": seen, "sh": known}
 
     def _neighborhood(self, start: Splats | None = None) -> Neighborhood:
         """Who is whose neighbour, at the start or after a round of densifying."""
-        hold = None if self.rows is None else 1.0 / self.rows.clamp(min=0.1)
+        hold = None if self.sight is None else 1.0 / self.sight.movable.clamp(min=0.1)
         start = start or self.cloud.splats()
         return build_neighborhood(start, self.cloud.binding, self.rig, self.config.regularise, hold)
 
@@ -259,7 +270,7 @@ class Fit:
             spacing = self.neighborhood.spacing
             self.cloud = densify(self.cloud, self.adam, self.demand, spacing, config, generator)
             self.demand = Demand(len(self.cloud))
-            self.rows = self._movable()
+            self.sight = self._look()
             self.neighborhood = self._neighborhood()
         if config.mode == "adaptive" and config.reset_every and self.step_number % config.reset_every == 0:
             if self.step_number <= config.end * self.config.iterations:
@@ -288,7 +299,7 @@ class Fit:
             start=self.neighborhood.start,
             binding=self.cloud.binding,
             trust=self.cloud.trust,
-            rows=torch.ones(0) if self.rows is None else self.rows,
+            sight=torch.ones(2, 0) if self.sight is None else torch.stack([self.sight.seen, self.sight.beside]),
             first=pack_tables(self.adam.first),
             second=pack_tables(self.adam.second),
             pull=self.demand.pull,
@@ -310,7 +321,7 @@ class Fit:
         self.cloud = restore(found, self.cloud, self.adam, self.corrections)
         self.demand = Demand(len(self.cloud))
         self.demand.pull, self.demand.seen = found.pull.clone(), found.seen.clone()
-        self.rows = found.rows if len(found.rows) else None
+        self.sight = Sight(*found.sight.clone()) if found.sight.numel() else None
         self.neighborhood = self._neighborhood(found.start)
         self.losses, self.psnrs = found.losses[0].tolist(), found.losses[1].tolist()
         self.context.note(f"The fit goes on after step {found.step}, from {self.config.checkpoint}.")

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vivant.body import forward_kinematics
@@ -20,12 +20,12 @@ from vivant.records import Avatar, Body, Person, Pose, Rig, Views
 from vivant.splat import pose_splats, rasterize
 
 PHOTO_REFIT = ReconstructConfig(
-    iterations=150,
+    iterations=60,
     max_side=1024,
     unseen="still",
-    loss=LossConfig(ssim=0.2, mask=0.1),
-    rates=Rates(means=4e-4, means_last=2e-5, quats=2e-3, log_scales=1e-2, opacity_logits=3e-2, sh=2.5e-2),
-    regularise=RegulariseConfig(smooth=0.02, size_limit=2.0, needle=0.2, needle_limit=3.0, hold=0.005),
+    loss=LossConfig(ssim=0.1, mask=1.0),
+    rates=Rates(means=3e-4, means_last=2e-5, quats=2e-3, log_scales=1e-2, opacity_logits=2e-2, sh=1.2e-2),
+    regularise=RegulariseConfig(smooth=0.2, size=4.0, size_limit=1.0, needle=0.5, needle_limit=3.0, hold=0.02),
 )
 """What is recommended after `lift`: seconds, and only what the photo shows moves."""
 
@@ -37,32 +37,43 @@ LEAST_AREA = 0.008
 
 
 def refine_photo(
-    context: Context, avatar: Avatar, person: Person, body: Body, config: ReconstructConfig = PHOTO_REFIT
+    context: Context, avatar: Avatar, person: Person, config: ReconstructConfig = PHOTO_REFIT
 ) -> Avatar:
     """Fit an avatar to the photo it came from, and leave alone what the photo does not show.
+
+    Pose and camera are the avatar's own: `lift` may have turned an arm whose hand the photo hides.
 
     Raises:
         BadInputError: If the records are of different photos or rigs.
         ReconstructionCancelledError: If the user interrupts; it carries the avatar so far.
     """
+    body = Body(avatar.rig, avatar.photo_pose, avatar.photo_camera, avatar.shape)
     views = views_from_photo(person, body)
     return reconstruct(context, avatar, _without_doubtful(views, avatar), config)
 
 
 def _without_doubtful(views: Views, avatar: Avatar) -> Views:
-    """Take no evidence from areas where the avatar shows what `lift` says the photo does not.
+    """Take no evidence from areas where photo and avatar show different things.
 
-    A hand in a pocket is drawn before the trousers: fitted to those pixels it would become a black glove. Thin
-    lines of little trust, as along the outline, are no such areas: there the photo counts.
+    A hand in a pocket is drawn before the trousers, without trust: fitted to those pixels it would become a
+    black glove. A hand that the fit puts elsewhere leaves one area empty and fills another: splats from near by
+    would be smeared over the one, and the hand would fade in the other. Thin lines, as along the outline, are
+    no such areas: there the photo counts.
     """
     pose = Pose(views.poses.local_quats[0], views.poses.root[0])
     transforms = forward_kinematics(avatar.rig.joint_parents, avatar.rig.joints_world, pose)
     posed = pose_splats(avatar.splats, avatar.binding, transforms)
     drawn = rasterize(posed, views.cameras, features=avatar.trust[:, None], normals=False)
-    doubtful = ((drawn.color[..., 3] < DOUBT * drawn.alpha) & (drawn.alpha > 0.5)).float()
+    there, shown = drawn.alpha > 0.5, views.alphas > 0.5
+    guessed = there & (drawn.color[..., 3] < DOUBT * drawn.alpha)
     radius = max(round(LEAST_AREA * views.alphas.shape[1]), 1)
-    areas = _grown(1 - _grown(1 - doubtful, radius), 2 * radius)
+    areas = torch.maximum(_thick(guessed, radius), _thick(there ^ shown, radius))
     return replace(views, trust=views.trust * (1 - areas))
+
+
+def _thick(mask: Bool[Tensor, "views height width"], radius: int) -> Float[Tensor, "views height width"]:
+    """Areas that are thicker than twice a radius, with a rim of that width; thin lines are left out."""
+    return _grown(1 - _grown(1 - mask.float(), radius), 2 * radius)
 
 
 def _grown(mask: Float[Tensor, "views height width"], radius: int) -> Float[Tensor, "views height width"]:

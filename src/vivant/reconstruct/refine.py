@@ -93,6 +93,6 @@ class Corrections:
         rows[view] = slower
         rates = {"turns": config.turns, "shifts": config.shifts, "cameras": 1.0}
         columns = {"cameras": torch.tensor([config.camera_turns] * 3 + [config.shifts] * 3)}
-        self.adam.step(rates, columns=columns, rows=rows, threads=1)
+        self.adam.step(rates, columns=columns, rows=dict.fromkeys(rates, rows), threads=1)
         for table in self.tables.values():
             table.grad = None
