@@ -78,7 +78,8 @@ def once(photo: Path) -> dict[str, float]:
 def measure(photo: Path) -> dict[str, float]:
     """Make everything once, then the avatar again with another option of `lift`.
 
-    `seconds` is photo to avatar: reading, perceive, fit, lift. `again` is the second avatar, which reuses person and body.
+    `seconds` is photo to avatar: reading, perceive, fit, lift, refit. `again` is the second avatar, which
+    reuses person and body.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     from vivant.animate import pose_avatar
@@ -110,7 +111,7 @@ def measure(photo: Path) -> dict[str, float]:
     rendering = rasterize(pose_avatar(avatar, avatar.photo_pose), avatar.photo_camera, normals=False)
     scores = {score.name: score.value for score in compare_with_photo(avatar, person, rendering).per_view}
     stages = {timing.stage: timing.seconds for timing in run.timings}
-    made = sum(stages[name] for name in ("read_photo", "perceive", "fit_body", "lift"))
+    made = sum(stages[name] for name in ("read_photo", "perceive", "fit_body", "lift", "refine_photo"))
     return {
         **stages,
         "seconds": made,
