@@ -39,7 +39,7 @@ def shown(browser: Chromium, clip: int, time: float, lens: dict[str, object] | s
     """What the page draws on grey."""
     told = json.dumps({"clip": clip, "time": time, "lens": lens})
     with Image.open(io.BytesIO(base64.b64decode(browser.run(SHOW % (told, SIZE, SIZE))))) as image:
-        return to_float(np.asarray(image.convert("RGB")))
+        return to_float(np.array(image.convert("RGB")))
 
 
 def drawn(pose: Pose, camera: Cameras) -> tuple[torch.Tensor, torch.Tensor]:

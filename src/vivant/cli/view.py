@@ -1,5 +1,6 @@
 """`vivant view`: show an avatar in the browser."""
 
+import json as jsons
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,24 +38,26 @@ class ViewOptions:
 
 def run(arguments: list[str]) -> int:
     """Do what the command line asks, until Ctrl-C."""
-    import json
-
     options = parse(ViewOptions, "view", arguments)
     from vivant.viewer import AvatarPage, Server
 
     page = AvatarPage(options.avatar, options.splats)
-    # A damaged file is told here, not in the browser.
-    page()
-    with Server(page, options.port) as server:
-        if options.json:
-            terminal.say(json.dumps({"address": server.address}))
-        elif not options.quiet:
-            terminal.say(f"{options.avatar.name} is shown at {server.address} (Ctrl-C ends it).")
-        if not options.no_browser:
-            webbrowser.open(server.address)
-        try:
+    try:
+        # A damaged file is told here, not in the browser.
+        page()
+        with Server(page, options.port) as server:
+            _tell(server.address, options)
+            if not options.no_browser:
+                webbrowser.open(server.address)
             server.serve()
-        except KeyboardInterrupt:
-            # This is how it is meant to end.
-            return 0
+    except KeyboardInterrupt:
+        # This is how it is meant to end.
+        return 0
     return 0
+
+
+def _tell(address: str, options: ViewOptions) -> None:
+    if options.json:
+        terminal.say(jsons.dumps({"address": address}))
+    elif not options.quiet:
+        terminal.say(f"{options.avatar.name} is shown at {address} (Ctrl-C ends it).")

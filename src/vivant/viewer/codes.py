@@ -26,7 +26,7 @@ def quantize(
     """Round numbers between two limits to unsigned integers; those outside are taken at the limit."""
     most = 2**bits - 1
     scaled = (np.asarray(values, np.float64) - low) / max(high - low, 1e-12) * most
-    return np.clip(np.rint(scaled), 0, most).astype(f"u{bits // 8}")
+    return np.clip(np.rint(scaled), 0, most).astype(np.uint8 if bits <= 8 else np.uint16)
 
 
 def morton_order(points: Shaped[np.ndarray, "points 3"]) -> Shaped[np.ndarray, " points"]:

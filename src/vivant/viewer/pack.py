@@ -25,6 +25,9 @@ from vivant.viewer.wire import Wire, wire_of
 LARGEST = 1_000_000
 """Splats in one page: what a texture of the size every browser offers can hold."""
 
+PLACE_BITS = 14
+"""Of a splat's coordinates: a tenth of a millimetre for a person. The bits below are noise and do not deflate."""
+
 
 @dataclass
 class Columns:
@@ -93,7 +96,7 @@ def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[st
     chosen, grown = _thinned(chosen, budget)
     low, high = means[chosen].min(0), means[chosen].max(0)
     for axis, name in enumerate("xyz"):
-        columns.add(name, quantize(means[chosen, axis], float(low[axis]), float(high[axis]), 16), 16)
+        columns.add(name, quantize(means[chosen, axis], float(low[axis]), float(high[axis]), PLACE_BITS), 16)
     directions = torch.zeros(len(splats), 3)
     red, green, blue = quantize(colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen], 0.0, 1.0, 8).T
     # Red and blue go with green, for most colours are nearly grey; differences wrap around.
@@ -113,6 +116,7 @@ def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[st
         "count": len(chosen),
         "low": low.tolist(),
         "high": high.tolist(),
+        "steps": 2**PLACE_BITS - 1,
         "scales": scale_range,
         "sets": sets,
     }

@@ -321,7 +321,7 @@ class Page {
       const busy = event.target.closest?.("input, select, summary, button"), arrow = arrows[event.key];
       if (arrow && !busy) {
         if (event.shiftKey) this.move(-24 * arrow[0], -24 * arrow[1]);
-        else this.turn(-0.1 * arrow[0], -0.08 * arrow[1]);
+        else this.turn(0.1 * arrow[0], -0.08 * arrow[1]);
       } else {
         const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
         // Space and letters belong to a control that has the focus.

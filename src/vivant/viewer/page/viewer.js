@@ -301,7 +301,7 @@ export class Viewer {
       const at = (Math.floor(slot / ROW) * ROW + slot % ROW) * 12;
       const xyz = [c.x[i], c.y[i], c.z[i]];
       for (let k = 0; k < 3; k++) {
-        floats[at + k] = places[slot * 3 + k] = mix(splats.low[k], splats.high[k], xyz[k] / 65535);
+        floats[at + k] = places[slot * 3 + k] = mix(splats.low[k], splats.high[k], xyz[k] / splats.steps);
       }
       const green = c.green[i], red = c.red[i] + green & 255, blue = c.blue[i] + green & 255;
       words[at + 3] = (red | green << 8 | blue << 16 | c.opacity[i] << 24) >>> 0;
