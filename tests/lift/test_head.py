@@ -73,7 +73,7 @@ def test_long_hair_covers_ears_and_nape_and_hangs_straight(skin: Skin, regions: 
     assert np.abs(combed[ears, 0]).max() < 0.35 * regions.unit < np.abs(skin.verts[ears, 0]).max()
     nape = head & (np.abs(height + 0.4) < 0.05) & (np.abs(skin.verts[:, 0]) < 0.02)
     assert combed[nape, 2].min() < skin.verts[nape, 2].min() - 0.01
-    face = regions.face > 0.8
+    face = regions.face == 1
     np.testing.assert_array_equal(combed[face], skin.verts[face])
     zone = hair_zone(skin.verts, regions.scalp, regions, cut)
     back = nape & (skin.verts[:, 2] < regions.front - 0.55 * regions.unit)

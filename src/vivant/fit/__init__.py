@@ -1,6 +1,7 @@
 """From a person in a photo to the rigged body that fits."""
 
+from vivant.fit.film import FilmFitConfig, fit_film
 from vivant.fit.photo import FitConfig, fit_body
 from vivant.fit.quality import fit_quality
 
-__all__ = ["FitConfig", "fit_body", "fit_quality"]
+__all__ = ["FilmFitConfig", "FitConfig", "fit_body", "fit_film", "fit_quality"]

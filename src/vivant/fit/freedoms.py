@@ -1,6 +1,6 @@
 """Which joints the solver bends, how far they go beyond usual ranges, and what is natural.
 
-Axes and ranges are the body's own (`vivant.body.joint_limits`): angles are radians about twist, flex and swing axes,
+Axes and ranges are the body's own (`vivant.body.joint_limits`): radians about twist, flex and swing axes,
 counted from the rig's rest (A-pose, elbows bent by 40 degrees).
 """
 

@@ -119,7 +119,7 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     splats, binding, trust = _joined(clouds)
     anchor = np.concatenate([cloud.anchor for cloud in clouds])
     sharp = sharpen(
-        _posed(splats, binding, body), lens, picture.color, ramp(picture.alpha, 0.6, 0.98), anchor, 0.3
+        _posed(splats, binding, body), lens, picture.color, ramp(picture.alpha, 0.6, 0.98), anchor, 0.5
     )
     return Avatar(
         splats=replace(splats, sh=sh_from_colors(torch.from_numpy(sharp).float())),

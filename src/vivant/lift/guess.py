@@ -131,7 +131,7 @@ def _not_below_the_cut(along: ndarray, shown: ndarray) -> ndarray:
 
 
 def _flat(places: Places, parts: tuple[int, ...]) -> ndarray:
-    """Where on its chart each place lies: along and across its part; a shoe's sole and upper are told by height."""
+    """Where on its chart each place lies: along and across its part; a shoe's sole and upper by height."""
     if parts[0] in (LEFT_FOOT, RIGHT_FOOT):
         return places.rest[:, [1, 2]]
     return np.stack([places.along, places.across], 1)

@@ -1,4 +1,4 @@
-"""What the head looks like where the photo does not show it: hair of any length, hats with their pattern, neck and ears."""
+"""What the head looks like where the photo does not show it: hair of any length, patterned hats, neck and ears."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ STRIPE = 0.005
 """Metres that a pattern's colours are averaged over."""
 
 PATTERN = 0.3
-"""Share of a covered head's changes of colour that narrow rings around it, and not wide ones, explain on a patterned hat."""
+"""Share of a covered head's changes of colour that only narrow rings around it explain, on a patterned hat."""
 
 STRONG = 0.10
 """Standard deviation of such rings in sRGB, at least."""
@@ -106,19 +106,25 @@ def comb(skin: Skin, regions: Regions, cut: Cut) -> Float[ndarray, "verts 3"]:
         return verts
     unit, height = regions.unit, (verts[:, 1] - regions.eyes) / regions.unit
     in_head = regions.share[:, HEAD] > 0.5
-    ears = in_head & (np.abs(verts[:, 0]) > 0.315 * unit) & (height > -0.3) & (height < 0.12)
+    ears = (
+        in_head
+        & (np.abs(verts[:, 0]) > 0.315 * unit)
+        & (height > -0.3)
+        & (height < 0.12)
+        & (regions.face < 0.5)
+    )
     wide = np.abs(verts[ears, 0])
     verts[ears, 0] = np.sign(verts[ears, 0]) * (0.315 * unit + 0.15 * (wide - 0.315 * unit))
     middle = 0.5 * (verts[in_head, 2].min() + verts[in_head, 2].max())
     level = in_head & (np.abs(height) < 0.2)
-    # At each place across, the back of the head at the eyes' height; the hair hangs from there, drawn in a little below.
+    # At each place across, the back of the head at the eyes' height: hair hangs from there, drawn in a little.
     column = np.round(np.abs(verts[:, 0]) / 0.01).astype(int)
     back = np.full(column.max() + 1, np.inf)
     np.minimum.at(back, column[level], verts[level, 2])
     back = np.where(np.isfinite(back), back, middle)
     end = (cut.low - regions.eyes) / unit
     amount = ramp(-height, 0.0, 0.15) * ramp(height, end - 0.02, end + 0.06) * (verts[:, 2] < middle)
-    amount = amount * ramp(-np.abs(verts[:, 0]) / unit, -0.34, -0.28)
+    amount = amount * ramp(-np.abs(verts[:, 0]) / unit, -0.34, -0.28) * (1 - regions.face)
     curtain = middle + (back[column] - middle) * (1 - 0.12 * np.clip(-height, 0, 1))
     verts[:, 2] += amount * np.minimum(curtain - verts[:, 2], 0)
     return verts
@@ -147,7 +153,7 @@ def guess_head(
     weight: Float[ndarray, " points"],
     evidence: Evidence,
 ) -> bool:
-    """Write the head's colours into the guess: face from face, hair from hair, ears and neck from what lies between.
+    """Write the head's colours into the guess: face from face, hair from hair, ears and neck from the rest.
 
     Args:
         guess: Is changed on the head.

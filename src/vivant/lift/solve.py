@@ -13,7 +13,7 @@ from vivant.splat import colors_from_sh
 BLUR = 0.3
 """Square pixels that the rasteriser adds to each splat's picture."""
 
-STEPS = 8
+STEPS = 12
 
 ROOM = 24
 """Splats that are listed for a pixel, on the average, at most."""
