@@ -135,7 +135,7 @@ def _span_sheets(
     corner = np.take_along_axis(skin.faces[near.face], near.barycentric.argmax(2)[..., None], 2)[..., 0]
     part = np.where(near.covered, regions.part[corner], -1)
     free = solid & ~near.covered
-    empty, owner = _worth_filling(free, part, near.depth, float(solid.sum()), skirt)
+    empty, owner = _worth_filling(free, part, near.depth, float(solid.sum()))
     if not empty.any():
         return None
     far = _far_depth(draped, skin, small)
@@ -169,7 +169,6 @@ def _worth_filling(
     part: Int[ndarray, "rows columns"],
     depth: Float[ndarray, "rows columns"],
     size: float,
-    skirt: bool,
 ) -> tuple[Bool[ndarray, "rows columns"], Int[ndarray, "rows columns"]]:
     """Leave out slivers along the outline, specks, and webs that would tear when limbs move apart.
 
@@ -178,7 +177,6 @@ def _worth_filling(
         part: The body part each covered cell shows, -1 elsewhere.
         depth: Of the skin in each cell.
         size: Cells of the whole mask.
-        skirt: Whether cloth spans both legs.
 
     Returns:
         The cells to fill, and for pieces that stick out from arm and trunk alike the kind that owns them, else -1.
@@ -192,9 +190,7 @@ def _worth_filling(
         ring = ndimage.binary_dilation(piece, iterations=2) & ~piece
         neighbors = part[grown][ring]
         open_share = float((neighbors < 0).mean()) if len(neighbors) else 0.0
-        kept[number], owner[number] = _judge_piece(
-            neighbors[neighbors >= 0], open_share, piece.sum() / size, skirt
-        )
+        kept[number], owner[number] = _judge_piece(neighbors[neighbors >= 0], open_share, piece.sum() / size)
         if owner[number] == ARM_KIND:
             # What reaches from a hand in front to an elbow far behind is no one thing.
             held = depth[grown][ring & (part[grown] >= LEFT_ARM) & (part[grown] <= RIGHT_HAND)]
@@ -202,9 +198,7 @@ def _worth_filling(
     return kept[labels], np.where(kept[labels], owner[labels], -1)
 
 
-def _judge_piece(
-    neighbors: Int[ndarray, " cells"], open_share: float, area: float, skirt: bool
-) -> tuple[bool, int]:
+def _judge_piece(neighbors: Int[ndarray, " cells"], open_share: float, area: float) -> tuple[bool, int]:
     """Whether a piece of the mask hangs on the body, and on what if that cannot be left to distance.
 
     Between a hand and the trunk, or between two feet, the mask is filled by shadows, by ground, and by misfits of the
@@ -214,7 +208,6 @@ def _judge_piece(
         neighbors: Parts of the body that it touches.
         open_share: How much of its surroundings is background: a web has little.
         area: As a share of the mask.
-        skirt: Whether cloth spans both legs: else a piece between them must be as large as a coat.
     """
     if len(neighbors) == 0:
         return False, -1
@@ -230,7 +223,7 @@ def _judge_piece(
     if touched[[LEFT_FOOT, RIGHT_FOOT]].sum() > 0.25:
         return False, -1
     between = min(touched[LEFT_LEG], touched[RIGHT_LEG]) > 0.1
-    return area > ((0.015 if skirt else 0.06) if between else 0.003), -1
+    return area > (0.015 if between else 0.003), -1
 
 
 def _far_depth(draped: ndarray, skin: Skin, lens: Lens) -> ndarray:
