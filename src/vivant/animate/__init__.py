@@ -4,7 +4,7 @@ from vivant.animate.choosing import motion_label, motion_named
 from vivant.animate.filming import Shot, draw, picture, play, showreel, turntable
 from vivant.animate.motions import MOTIONS, builtin_motion, standing
 from vivant.animate.posing import pose_avatar
-from vivant.animate.readers import Clip, load_motion, read_clip, save_motion
+from vivant.animate.readers import Clip, clip_of, load_motion, read_clip, save_motion
 from vivant.animate.retarget import RetargetConfig, Retargeted, retarget
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Retargeted",
     "Shot",
     "builtin_motion",
+    "clip_of",
     "draw",
     "load_motion",
     "motion_label",

@@ -9,12 +9,16 @@ from vivant.cli import terminal
 from vivant.cli.options import Positional, named, parse
 
 if TYPE_CHECKING:
-    from vivant.core.run import Context
+    from vivant.core.run import Context, Run
+    from vivant.records import Motion, Rig
 
 
 @dataclass(frozen=True)
 class AnimateOptions:
-    """Play a motion on an avatar and film it: .mp4, .webp, .gif, or .png for a folder of pictures."""
+    """Play a motion on an avatar and film it: .mp4, .webp, .gif, or .png for a folder of pictures.
+
+    A film's name that ends in .motion keeps the motion itself, for other avatars and for later.
+    """
 
     avatar: Annotated[Positional[Path], named("AVATAR")]
     """A file that `vivant create` made."""
@@ -25,6 +29,12 @@ class AnimateOptions:
     motion: Annotated[str, named("MOTION")] = "wave"
     """What the avatar does: idle, wave, turn or walk, made by rule; or a file: .bvh, .glb (FILE:CLIP if it has
     several), AMASS or SMPL-X .npz, or .motion of ours."""
+
+    from_film: Annotated[Path | None, named("FILM", name="from")] = None
+    """Do what a person does in a film (.mp4, .mov, .webm ...), instead of a motion. Resumes if it was stopped."""
+
+    focal_px: float | None = None
+    """For a film: its camera's focal length in pixels; by default the likeliest."""
 
     joint_map: Annotated[Path | None, named("FILE")] = None
     """For a file with unusual joint names: a JSON object of role: joint name (docs/motions.md)."""
@@ -63,35 +73,57 @@ class AnimateOptions:
 def run(arguments: list[str]) -> int:
     """Do what the command line asks."""
     options = parse(AnimateOptions, "animate", arguments)
-    from vivant.animate import Shot, motion_label, motion_named, play
+    from vivant.animate import Shot, motion_label, play, save_motion
+    from vivant.core.folders import results_folder
     from vivant.core.run import Context, Run
+    from vivant.core.store import expect_writable
     from vivant.export import expect_film, write_frames
     from vivant.records import load_avatar
 
-    path = options.out or options.avatar.with_suffix(f".{motion_label(options.motion)}.mp4")
-    expect_film(path)
+    label = options.from_film.stem if options.from_film else motion_label(options.motion)
+    path = options.out or options.avatar.with_suffix(f".{label}.mp4")
+    keep_motion = path.suffix.lower() == ".motion"
+    (expect_writable if keep_motion else expect_film)(path)
     shot = Shot(*options.size, options.azimuth, options.elevation, "none", options.background)
     avatar = load_avatar(options.avatar)
-    motion, summary = motion_named(
-        options.motion,
-        avatar.rig,
-        options.seconds,
-        options.fps,
-        in_place=options.in_place,
-        joint_map=options.joint_map,
-    )
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
-        with Run(context=Context(listener=listener)).step("film") as context:
-            if summary:
-                context.note(summary)
-            write_frames(counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
+        run = Run(results_folder() if options.from_film else None, Context(listener=listener))
+        motion = _motion(options, run, avatar.rig)
+        if keep_motion:
+            save_motion(motion, avatar.rig, path)
+        else:
+            with run.step("film") as context:
+                write_frames(_counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
     made = path.with_suffix("") if path.suffix.lower() == ".png" else path
     terminal.show_files([made], as_json=options.json, quiet=options.quiet)
     return 0
 
 
-def counted(frames: Iterable, total: int, context: "Context") -> Iterator:
-    """Pass frames on, and tell after each how far it is."""
+def _motion(options: AnimateOptions, run: "Run", rig: "Rig") -> "Motion":
+    from vivant.animate import RetargetConfig, motion_named
+
+    if options.from_film is not None:
+        from vivant.fit import FilmFitConfig
+        from vivant.recipes.film import FilmConfig, motion_from_film
+
+        moved = RetargetConfig(fps=options.fps, in_place=options.in_place)
+        config = FilmConfig(fit=FilmFitConfig(focal_px=options.focal_px), retarget=moved)
+        motion = motion_from_film(run, options.from_film, rig, config)
+        return motion if options.seconds is None else motion.cut(max(1, round(options.seconds * motion.fps)))
+    motion, summary = motion_named(
+        options.motion,
+        rig,
+        options.seconds,
+        options.fps,
+        in_place=options.in_place,
+        joint_map=options.joint_map,
+    )
+    if summary:
+        run.context.note(summary)
+    return motion
+
+
+def _counted(frames: Iterable, total: int, context: "Context") -> Iterator:
     for index, frame in enumerate(frames):
         yield frame
         context.advance((index + 1) / total)

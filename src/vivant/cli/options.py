@@ -12,9 +12,9 @@ Positional = tyro.conf.Positional
 """Marks an argument that is given without its name."""
 
 
-def named(metavar: str, *aliases: str) -> object:
-    """Annotate an option: the word that stands for its value in the help, and its short names."""
-    return tyro.conf.arg(metavar=metavar, aliases=list(aliases) or None)
+def named(metavar: str, *aliases: str, name: str | None = None) -> object:
+    """Annotate an option: the word that stands for its value in the help, its short names, its own name."""
+    return tyro.conf.arg(metavar=metavar, aliases=list(aliases) or None, name=name)
 
 
 def parse(kind: type[T], command: str, arguments: list[str]) -> T:

@@ -1,9 +1,9 @@
 """Write what was made for other programs: films, pictures, splats, rigged meshes."""
 
+from vivant.core.video import find_encoder, write_mp4
 from vivant.export.avatar import FORMATS, ExportConfig, export_avatar, format_of
 from vivant.export.frames import KINDS, expect_film, write_frames
 from vivant.export.splats import SPLAT_FILES, write_splats
-from vivant.export.video import find_encoder, write_mp4
 from vivant.export.vrm import VrmMeta
 
 __all__ = [

@@ -9,8 +9,8 @@ from torch import Tensor
 from vivant.core.errors import BadInputError
 from vivant.core.images import encode_image, write_animation
 from vivant.core.store import expect_writable
+from vivant.core.video import write_mp4
 from vivant.export.numbered import expect_numbered_folder, numbered_folder
-from vivant.export.video import write_mp4
 
 KINDS = (".mp4", ".webp", ".gif", ".png")
 """Suffixes of films. `.png`, or none, makes a folder of numbered pictures."""

@@ -68,7 +68,7 @@ def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:
 
     turn, turn_notes = _turn_upright(found, pixels)
     upright = turn.turn(pixels)
-    frame, body = _frame_person(engine, upright, turn, crowd, found, config)
+    frame, body = frame_person(engine, upright, turn, crowd, found, config)
     image = frame.cut(upright)
     context.advance(0.4)
     face = look_at_face(engine, image, body)
@@ -123,7 +123,7 @@ def _turn_upright(found: Found, pixels: Pixels) -> tuple[Turn, tuple[str, ...]]:
     return Turn(quarters, width, height), (f"The person's head does not point up: the photo was turned {how}.",)
 
 
-def _frame_person(
+def frame_person(
     engine: VisionEngine, upright: Pixels, turn: Turn, crowd: Crowd, found: Found, config: PerceiveConfig
 ) -> tuple[Frame, BodyPoints]:
     """Look at the person closely, and choose the crop."""

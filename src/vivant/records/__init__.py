@@ -3,6 +3,7 @@
 from vivant.core.cameras import Cameras
 from vivant.records.avatar import FORMAT, Avatar, Origin, load_avatar, save_avatar
 from vivant.records.body import Body, Pose, Rig, Shape
+from vivant.records.film import Acted, Footage, Sightings
 from vivant.records.motion import Motion
 from vivant.records.person import BODY_POINTS, HAND_POINTS, Hand, Person
 from vivant.records.photo import Photo
@@ -14,10 +15,12 @@ __all__ = [
     "BODY_POINTS",
     "FORMAT",
     "HAND_POINTS",
+    "Acted",
     "Avatar",
     "Binding",
     "Body",
     "Cameras",
+    "Footage",
     "Hand",
     "Motion",
     "Origin",
@@ -29,6 +32,7 @@ __all__ = [
     "Score",
     "Scores",
     "Shape",
+    "Sightings",
     "Splats",
     "Views",
     "load_avatar",

@@ -5,15 +5,15 @@ from pathlib import Path
 from vivant.animate.readers.bvh import read_bvh
 from vivant.animate.readers.clip import Clip
 from vivant.animate.readers.gltf import clip_names, read_gltf
-from vivant.animate.readers.own import load_motion, save_motion
+from vivant.animate.readers.own import clip_of, load_motion, save_motion
 from vivant.animate.readers.smpl import read_smpl
 from vivant.core.errors import BadFileError
 
 FILES = (".bvh", ".glb", ".vrm", ".npz", ".motion")
 """Suffixes of motion files that are read."""
 
-__all__ = ["FILES", "Clip", "clip_names", "load_motion", "read_bvh", "read_clip", "read_gltf", "read_smpl",
-           "save_motion"]  # fmt: skip
+__all__ = ["FILES", "Clip", "clip_names", "clip_of", "load_motion", "read_bvh", "read_clip", "read_gltf",
+           "read_smpl", "save_motion"]  # fmt: skip
 
 
 def read_clip(path: Path | str, clip: str | None = None) -> Clip:

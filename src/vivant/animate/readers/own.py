@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vivant.animate.readers.clip import Clip
+from vivant.body import forward_kinematics
 from vivant.core import store
 from vivant.core.checks import expect_finite
 from vivant.core.errors import BadFileError, NumericalError
-from vivant.core.rotations import normalize_quats, quats_identity
+from vivant.core.rotations import normalize_quats, quats_from_matrices, quats_identity
 from vivant.records import Motion, Pose, Rig
 
 FORMAT = 1
@@ -19,6 +21,17 @@ class MotionFile:
     joint_names: tuple[str, ...]
     motion: Motion
     format: int = FORMAT
+
+
+def clip_of(motion: Motion, rig: Rig) -> Clip:
+    """A motion of one of our rigs as a clip, to be carried over to a body of another size."""
+    transforms = forward_kinematics(rig.joint_parents, rig.joints_world, motion.pose)
+    places = (transforms[..., :3, :3] @ rig.joints_world[..., None])[..., 0] + transforms[..., :3, 3]
+    quats = quats_from_matrices(transforms[..., :3, :3])
+    rest = quats_identity(len(rig.joint_names))
+    return Clip(
+        motion.name, rig.joint_names, rig.joint_parents, rest, rig.joints_world, quats, places, motion.fps
+    )
 
 
 def save_motion(motion: Motion, rig: Rig, path: Path | str) -> None:

@@ -1,9 +1,9 @@
-"""Films as H.264 in MP4. The only importer of imageio_ffmpeg, which brings one encoder program in its wheel."""
+"""Films as H.264 in MP4, and films read. The only importer of imageio_ffmpeg, whose wheel brings one program."""
 
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from vivant.core.errors import BadInputError, MissingExtraError, OutputError
+from vivant.core.errors import BadFileError, BadInputError, MissingExtraError, OutputError
 from vivant.core.images import to_bytes
 from vivant.core.store import writing
 
@@ -63,6 +63,63 @@ def write_mp4(
             complaints.seek(0)
             told = complaints.read().decode(errors="replace").strip().splitlines()
             raise OutputError(f"{path} cannot be written: {told[-1] if told else 'the encoder stopped'}.")
+
+
+def read_video(
+    path: Path, fps: float, max_side: int, max_frames: int
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Decode a film picture by picture, upright, at an even rate.
+
+    Only this one file is opened: playlists that name others, or the network, are refused by the decoder.
+
+    Args:
+        path: Whatever the decoder knows: .mp4, .mov, .webm, .avi, .gif ...
+        fps: Pictures a second; the film's are repeated or left out.
+        max_side: Larger pictures are reduced so that the longer side has this many pixels.
+        max_frames: Reading stops after so many.
+
+    Raises:
+        BadFileError: If the file is missing, or no film, or damaged from its first picture on.
+        MissingExtraError: If the decoder is not there.
+    """
+    if not path.is_file():
+        raise BadFileError(f"{path} does not exist.")
+    side = f"if(gt(iw\\,ih)\\,min(iw\\,{max_side})\\,-2):if(gt(iw\\,ih)\\,-2\\,min(ih\\,{max_side}))"
+    command = [
+        _encoder(), "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file", "-i", f"file:{path}",
+        "-map", "0:v:0", "-vf", f"fps={fps:.6g},scale={side}", "-frames:v", str(max_frames),
+        "-f", "image2pipe", "-c:v", "ppm", "pipe:1",
+    ]  # fmt: skip
+    count = 0
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints)
+        assert process.stdout is not None
+        try:
+            while (picture := _read_ppm(process.stdout, max_side)) is not None:
+                count += 1
+                yield picture
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        complaints.seek(0)
+        told = complaints.read().decode(errors="replace").strip().splitlines()
+    if not count:
+        raise BadFileError(f"{path} cannot be read as a film: {told[-1] if told else 'it has no pictures'}.")
+
+
+def _read_ppm(pipe: IO[bytes], max_side: int) -> UInt8[np.ndarray, "height width 3"] | None:
+    """One picture of a stream; None at its end, also if it ends within a picture."""
+    head = [pipe.readline(64) for _ in range(3)]
+    if not head[0]:
+        return None
+    width, height = (int(number) for number in head[1].split())
+    if head[0] != b"P6\n" or max(width, height) > max_side + 2:
+        raise BadFileError(f"The decoder gave a picture of {width} x {height} px.")
+    content = pipe.read(width * height * 3)
+    if len(content) < width * height * 3:
+        return None
+    return np.frombuffer(content, np.uint8).reshape(height, width, 3)
 
 
 def find_encoder() -> str | None:

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from vivant.core import video
 from vivant.core.errors import BadInputError, MissingExtraError, OutputError
-from vivant.export import find_encoder, video, write_mp4
+from vivant.core.video import find_encoder, write_mp4
 
 
 def frames(count: int, width: int = 32, height: int = 24) -> list[torch.Tensor]:
