@@ -172,12 +172,12 @@ def windows(count: int, config: SamplerConfig) -> list[Int[Tensor, " some"]]:
         BadInputError: If windows would not move on.
     """
     size, stride = config.window, config.window - config.overlap
+    if 0 < count <= size:
+        return [torch.arange(count)]
     if size < 1 or config.overlap < 0 or stride < 1:
         raise BadInputError(
             f"Windows of {size} views cannot overlap by {config.overlap}; the overlap must be smaller."
         )
-    if count <= size:
-        return [torch.arange(count)]
     if config.looped:
         return [torch.arange(begin, begin + size) % count for begin in range(0, count, stride)]
     begins = [*range(0, count - size, stride), count - size]

@@ -4,6 +4,7 @@ from vivant.networks.anchors import Anchors, anny_anchors, spread_anchors
 from vivant.networks.human_nerf import Drawn, HumanNerf, NerfConfig, NerfScene
 from vivant.networks.layers import count_parameters
 from vivant.networks.lifter import LiftedSplats, Lifter, LifterConfig, LifterInput
+from vivant.networks.observe import flat_colors, lifter_input, nerf_scene, photo_places, seen_in_photo
 from vivant.networks.precision import working_dtype
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig
@@ -28,9 +29,14 @@ __all__ = [
     "ViewUNetConfig",
     "anny_anchors",
     "count_parameters",
+    "flat_colors",
+    "lifter_input",
     "load_weights",
+    "nerf_scene",
+    "photo_places",
     "plucker_rays",
     "save_weights",
+    "seen_in_photo",
     "spread_anchors",
     "working_dtype",
 ]

@@ -30,6 +30,12 @@ class Anchors:
         expect_counts("Anchors", face=len(self.face), barycentric=len(self.barycentric),
                       skin_joints=len(self.skin_joints), skin_weights=len(self.skin_weights))  # fmt: skip
 
+    def to(self, device: torch.device | str) -> "Anchors":
+        """Same anchors on a device."""
+        return Anchors(
+            *(v.to(device) for v in (self.face, self.barycentric, self.skin_joints, self.skin_weights))
+        )
+
     def place(
         self, verts: Float[Tensor, "*people verts 3"], faces: Int[Tensor, "faces 3"]
     ) -> Float[Tensor, "*people anchors splats 3"]:

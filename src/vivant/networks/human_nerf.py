@@ -110,6 +110,13 @@ class HumanNerf(nn.Module):
             intrinsics: In pixels of a picture `config.side` wide and high.
             generator: Shifts samples at random, for training; None takes the middles.
         """
+        # Places need single precision throughout; the network is small enough not to mind.
+        with torch.autocast(scene.rest.device.type, enabled=False):
+            return self._draw(scene, cam_from_world, intrinsics, generator)
+
+    def _draw(
+        self, scene: NerfScene, cam_from_world: Tensor, intrinsics: Tensor, generator: torch.Generator | None
+    ) -> Drawn:
         to_target = blend_transforms(scene.skin_joints, scene.skin_weights, scene.target_from_rest)
         to_photo = blend_transforms(scene.skin_joints, scene.skin_weights, scene.photo_from_rest)
         posed = _apply(to_target, scene.rest)
@@ -119,8 +126,9 @@ class HumanNerf(nn.Module):
         flat = points.flatten(1, 2)
         distance, nearest = _nearest(flat, posed)
         raw = self._ask(scene, flat, distance, nearest, to_target, to_photo).unflatten(1, depths.shape[1:])
-        density = nn.functional.softplus(raw[..., 0] - 1) * 100
-        density = density * (distance.unflatten(1, depths.shape[1:]) < EMPTY)
+        away = distance.unflatten(1, depths.shape[1:])
+        # Begin with a solid skin: begun with mist, training first learns to draw nothing.
+        density = nn.functional.softplus(raw[..., 0] + 4 - 4 * away / NEAR_SKIN) * 40 * (away < EMPTY)
         weights = _weights(density, depths)
         shown = (weights[..., None] * torch.cat([raw[..., 1:4].sigmoid(), raw[..., 4:]], dim=-1)).sum(2)
         picture = torch.cat([shown[..., :3], weights.sum(-1, keepdim=True), shown[..., 3:]], dim=-1)

@@ -50,10 +50,11 @@ def sample_map(
     features: Float[Tensor, "batch channels height width"], places: Float[Tensor, "batch points 2"]
 ) -> Float[Tensor, "batch points channels"]:
     """Read a map at places from -1 to 1 (x right, y down): from rim to rim, not from pixel centres."""
+    # In single precision whatever the map's: half precision would move places by pixels.
     read = nn.functional.grid_sample(
-        features, places[:, :, None].to(features.dtype), align_corners=False, padding_mode="border"
+        features.float(), places[:, :, None].float(), align_corners=False, padding_mode="border"
     )
-    return read[..., 0].transpose(1, 2)
+    return read[..., 0].transpose(1, 2).to(features.dtype)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -162,7 +162,7 @@ class Lifter(nn.Module):
         corrected = shown + CORRECTION * torch.tanh(color)
         seen = visible[..., None]
         return LiftedSplats(
-            means=told.rest.flatten(1, 2) + (frames @ offsets[..., None])[..., 0],
+            means=told.rest.flatten(1, 2) + (frames * offsets[..., None, :]).sum(-1),
             quats=multiply_quats(quats_from_matrices(frames), nn.functional.normalize(upright, dim=-1)),
             log_scales=scale.new_tensor(FIRST_SCALES).log() + 2 * torch.tanh(scale / 2),
             opacity_logits=2.0 + opacity[..., 0],

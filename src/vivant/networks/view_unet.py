@@ -100,9 +100,16 @@ class ViewUNet(nn.Module):
         self,
         noisy: Float[Tensor, "people streams views 4 height width"],
         sigma: Float[Tensor, " people"],
-        encoded: Encoded,
+        told: Encoded | ViewConditions,
     ) -> Float[Tensor, "people streams views 4 height width"]:
-        """Estimate the clean views from noisy ones at level `sigma` (0 clean, 1 noise)."""
+        """Estimate the clean views from noisy ones at level `sigma` (0 clean, 1 noise).
+
+        Args:
+            noisy: Colours, and perhaps normals.
+            sigma: Noise levels.
+            told: Conditions; for many steps encode them once.
+        """
+        encoded = self.encode(told) if isinstance(told, ViewConditions) else told
         people, streams, views = noisy.shape[:3]
         work = self.enter.weight.dtype
         scale = scalings(sigma.float()[:, None, None, None, None, None])

