@@ -91,3 +91,9 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     )
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_python_m_vivant_is_the_command() -> None:
+    told = subprocess.run([sys.executable, "-m", "vivant", "--version"], capture_output=True, text=True)
+    assert told.returncode == 0
+    assert told.stdout.startswith("vivant ")

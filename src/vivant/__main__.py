@@ -1,0 +1,7 @@
+"""`python -m vivant` is `vivant`."""
+
+import sys
+
+from vivant.cli import main
+
+sys.exit(main())
