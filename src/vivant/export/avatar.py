@@ -11,6 +11,7 @@ from vivant.export.figure import expect_of_rig, make_figure
 from vivant.export.gltf import Builder, build_figure
 from vivant.export.rigged_splats import build_rigged_splats
 from vivant.export.splats import SPLAT_FILES, write_splats
+from vivant.export.usd import expect_usd, write_usdz
 from vivant.export.vrm import VrmMeta, build_vrm, humanoid_joints
 from vivant.records import Avatar, Motion
 
@@ -92,6 +93,8 @@ def export_avatar(
     if kind == ".vrm":
         # Before the long work.
         humanoid_joints(avatar.rig.joint_names)
+    if kind == ".usdz":
+        expect_usd()
     figure = make_figure(avatar, motions, config.texture_size, lambda part: context.advance(0.95 * part))
     if kind == ".glb":
         _write(build_figure(figure, unlit=not config.lit, quality=config.quality), path)
@@ -99,8 +102,6 @@ def export_avatar(
         meta = config.meta if config.meta.name else replace(config.meta, name=path.stem)
         _write(build_vrm(figure, avatar, meta, quality=config.quality), path)
     else:
-        from vivant.export.usd import write_usdz
-
         write_usdz(figure, path, quality=config.quality)
     return path
 

@@ -19,11 +19,9 @@ from vivant.body import uniform_laplacian
 from vivant.mesh import vertex_normals
 from vivant.records import Avatar, Rig
 
-SMOOTHNESS = 0.5
-"""Weight of the field's smoothness against a vertex with the mean number of splats."""
-
-STRAY = (0.1, 0.05, 0.03, 0.02)
-"""Metres off the surface at which a splat is trusted a quarter in the next solution, one a solution."""
+SOLUTIONS = ((1e4, 0.1), (300.0, 0.05), (10.0, 0.03), (0.5, 0.02))
+"""For each solution the weight of smoothness against a vertex with the mean number of splats, and the metres off
+the surface at which a splat is trusted a quarter in the next."""
 
 SEEN = 0.3
 """Splats of less opacity do not shape the surface."""
@@ -94,25 +92,25 @@ def _shares(avatar: Avatar) -> csr_matrix:
 def _offsets(avatar: Avatar, vert_from_splat: csr_matrix) -> Float[ndarray, "verts 3"]:
     """Metres from each vertex to the cloth above it.
 
-    Solved repeatedly, each time with less trust in splats far off the surface found before (Geman-McClure):
-    one that was bound to a far triangle would pull a spike out of the mesh.
+    Solved from coarse to fine, each time with less trust in splats far off the surface found before
+    (Geman-McClure): one that was bound to a far triangle would pull a spike out of the mesh.
     """
     rig, binding = avatar.rig, avatar.binding
     share = binding.barycentric[..., None]
     corners = rig.faces[binding.face]
     above = (avatar.splats.means - (rig.verts[corners] * share).sum(1)).double().numpy()
     laplacian = uniform_laplacian(rig.faces, len(rig.verts))
-    stiffness = SMOOTHNESS * (laplacian.T @ laplacian)
+    stiffness = laplacian.T @ laplacian
     trust = np.ones(len(above))
     offsets = np.zeros((len(rig.verts), 3))
-    for stray in STRAY:
+    for smoothness, stray in SOLUTIONS:
         trusted = csr_matrix(vert_from_splat @ diags_array(trust))
         said = np.asarray(trusted.sum(1)).ravel()
         if not said.any():
             break
         scale = 1 / said[said > 0].mean()
         # The last term keeps what no splat is near, such as teeth, where it is.
-        matrix = diags_array(said * scale + 1e-6) + stiffness
+        matrix = diags_array(said * scale + 1e-6) + smoothness * stiffness
         offsets = np.asarray(spsolve(matrix.tocsc(), trusted @ above * scale)).reshape(-1, 3)
         field = (offsets[corners.numpy()] * share.numpy()).sum(1)
         trust = 1 / (1 + (np.linalg.norm(above - field, axis=1) / stray) ** 2) ** 2
