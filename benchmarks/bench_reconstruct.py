@@ -1,0 +1,126 @@
+"""What fitting splats to views costs and gives: parts of a step, and a person with truth fitted to 24 views.
+
+    python benchmarks/bench_reconstruct.py [--parts] [--person ../shared/data/people/NAME.npz] [--out FOLDER]
+
+Parts are the least milliseconds of several runs in turn. The fit begins with 40,000 grey discs on a body that
+is 1 cm wrong; six views from other sides, in other poses, tell how good it is: PSNR on white in the box round
+the person.
+"""
+
+import argparse
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+# Torch's workers would spin beside the kernels' threads.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import torch
+from bench_rasterize import measure
+from dressed import grey_start, read_dressed, round_cameras, some_poses, take_views
+
+from vivant.body import forward_kinematics
+from vivant.core.images import write_image
+from vivant.core.run import Context
+from vivant.mesh import rasterize_mesh
+from vivant.reconstruct import ReconstructConfig, reconstruct
+from vivant.reconstruct.losses import LossConfig, image_loss, make_target
+from vivant.reconstruct.optimise import Fit
+from vivant.records import Avatar, Pose, Views
+from vivant.splat import pose_splats, rasterize
+
+PERSON = Path("../shared/data/people/AIAN_F_1_Busi.npz")
+SIZE, SPLATS, STEPS = 512, 40_000, 1000
+
+
+def main() -> None:
+    """Print parts and fits."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--person", type=Path, default=PERSON)
+    parser.add_argument("--parts", action="store_true", help="only the parts of a step")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--views", type=int, default=24, help="to fit to; 4 is a small studio")
+    parser.add_argument("--out", type=Path, help="folder for pictures of held-out views: truth, fit")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    person = read_dressed(arguments.person)
+    start = grey_start(person, SPLATS, 0.01)
+    count = 1 if arguments.parts else arguments.views
+    elevations = [[0.0, 20.0, -8.0, 35.0][view % 4] if count > 4 else 5.0 for view in range(count)]
+    cameras = round_cameras([360 * view / count for view in range(count)], elevations, SIZE)
+    views = take_views(person, cameras, some_poses(person.rig, count, 1))
+    if arguments.parts:
+        tell_parts(start, views)
+        return
+    others = round_cameras([7.5 + 60 * view for view in range(6)], [8.0] * 6, SIZE)
+    held_out = take_views(person, others, some_poses(person.rig, 6, 2))
+    config = ReconstructConfig(iterations=arguments.steps)
+    reconstruct(Context(), start, views, dataclasses.replace(config, iterations=2))  # Kernels are loaded now.
+    clock, cpu = time.perf_counter(), time.process_time()
+    found = reconstruct(Context(), start, views, config)
+    clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
+    decibels = compare(found, held_out, arguments.out)
+    print(
+        f"{arguments.person.stem}: {arguments.steps} steps, {SPLATS} splats, {count} views of {SIZE}²: "
+        f"{clock:.1f} s (cpu {cpu:.1f}), held out {sum(decibels) / len(decibels):.2f} dB "
+        f"({min(decibels):.2f} to {max(decibels):.2f})"
+    )
+
+
+def tell_parts(start: Avatar, views: Views) -> None:
+    """Milliseconds of what a step does."""
+    fit = Fit(Context(), start, views, ReconstructConfig(iterations=10_000))
+    frame, rig = fit.frames[0], start.rig
+    transforms = fit.corrections.transforms(0)
+    posed = pose_splats(start.splats, start.binding, transforms)
+    generator = torch.Generator().manual_seed(0)
+    # SSIM is measured on a picture that is full of person: nothing of it can be left out.
+    full = torch.rand(SIZE, SIZE, 3, generator=generator).requires_grad_()
+    ones = torch.ones(SIZE, SIZE)
+    target = make_target(torch.rand(SIZE, SIZE, 3, generator=generator), ones, ones, torch.zeros(3))
+
+    def loss(backend: str) -> None:
+        cost = image_loss(full, ones, target, LossConfig(), backend=backend)  # type: ignore[arg-type]
+        torch.autograd.grad(cost.total, full)
+
+    works = {
+        "skinning": lambda: pose_splats(start.splats, start.binding, transforms),
+        "skinning, dual quaternions": lambda: pose_splats(
+            start.splats, start.binding, transforms, blend="dual_quaternion"
+        ),
+        "rasteriser, forward": lambda: rasterize(posed, frame.camera, normals=False),
+        "L1 + SSIM + mask with gradient, 512² full": lambda: loss("numba"),
+        "the same in plain torch": lambda: loss("reference"),
+        "mesh rasteriser, 512²": lambda: rasterize_mesh(rig.verts, rig.faces, views.cameras),
+        "a whole step": fit._step,
+    }
+    print(f"{SPLATS} splats, crop of {frame.camera.width} x {frame.camera.height}; ms (cpu)")
+    for name, times in zip(works, measure(list(works.values()), 15), strict=True):
+        print(f"{name:44} {times.clock:7.2f} ({times.cpu:7.2f})", flush=True)
+    print(f"({len(rig.verts)} vertices, {len(rig.faces)} faces in the mesh)")
+
+
+def compare(avatar: Avatar, views: Views, folder: Path | None) -> list[float]:
+    """PSNR of each view on white, in the box round the person."""
+    decibels = []
+    for view in range(len(views.images)):
+        pose = Pose(views.poses.local_quats[view], views.poses.root[view])
+        transforms = forward_kinematics(avatar.rig.joint_parents, avatar.rig.joints_world, pose)
+        posed = pose_splats(avatar.splats, avatar.binding, transforms)
+        drawn = rasterize(posed, views.cameras[view], background=torch.ones(3), normals=False)
+        alpha = views.alphas[view]
+        truth = views.images[view] * alpha[..., None] + 1 - alpha[..., None]
+        found = drawn.color[0].clamp(0, 1)
+        shown = ((alpha > 0.5) | (drawn.alpha[0] > 0.5)).nonzero()
+        (top, left), (bottom, right) = shown.amin(0).tolist(), (shown.amax(0) + 1).tolist()
+        box = (slice(top, bottom), slice(left, right))
+        decibels.append(float(-10 * torch.log10((found - truth)[box].square().mean())))
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_image(torch.cat([truth[box], found[box]], 1), folder / f"{view}.png")
+    return decibels
+
+
+if __name__ == "__main__":
+    main()
