@@ -8,6 +8,7 @@ import errno
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -201,18 +202,54 @@ def _unflatten(kind: Any, prefix: str, flat: dict[str, Any]) -> Any:
         full = prefix + name
         inner = _without_none(hint)
         if dataclasses.is_dataclass(inner):
-            values[name] = None if flat.get(full, ...) is None else _unflatten(inner, full + ".", flat)
+            absent = flat.get(full, ...) is None
+            values[name] = None if absent else _unflatten(inner, full + ".", flat)
+            if absent and not _fits(None, hint):
+                raise BadFileError(f"`{full}` is missing.")
         elif full not in flat:
             # A field that came later has a default; files from before lack it.
             if name not in optional:
                 raise BadFileError(f"`{full}` is missing.")
         else:
-            value = flat[full]
-            values[name] = _tuples(value) if get_origin(inner) is tuple else value
+            value = _tuples(flat[full]) if get_origin(inner) is tuple else flat[full]
+            if not _fits(value, hint):
+                raise BadFileError(f"`{full}` is {_told(value)}, which is no {_told_hint(hint)}.")
+            values[name] = value
     try:
         return kind(**values)
     except VivantError as error:
         raise BadFileError(f"`{prefix or kind.__name__}` is inconsistent: {error}") from error
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from a file is what its field is annotated to be, with axes and kind of numbers."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is typing.Literal:
+        return value in parts
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(parts) == 2 and parts[1] is Ellipsis:
+            return all(_fits(item, parts[0]) for item in value)
+        return len(value) == len(parts) and all(map(_fits, value, parts))
+    if hint is float:
+        # JSON of Python may hold NaN.
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) else True
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"an array of {value.dtype} and shape {tuple(value.shape)}"
+    return repr(value)[:60]
+
+
+def _told_hint(hint: Any) -> str:
+    return getattr(hint, "__name__", None) or str(hint)
 
 
 def _without_none(hint: Any) -> Any:

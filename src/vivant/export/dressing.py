@@ -20,8 +20,8 @@ from vivant.mesh import vertex_normals
 from vivant.records import Avatar, Rig
 
 SOLUTIONS = ((1e4, 0.1), (300.0, 0.05), (10.0, 0.03), (0.5, 0.02))
-"""For each solution the weight of smoothness against a vertex with the mean number of splats, and the metres off
-the surface at which a splat is trusted a quarter in the next."""
+"""For each solution the weight of smoothness against a vertex with the mean number of splats, and the metres
+off the surface at which a splat is trusted a quarter in the next."""
 
 SEEN = 0.3
 """Splats of less opacity do not shape the surface."""

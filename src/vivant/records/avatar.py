@@ -1,7 +1,9 @@
 """The product, and its file."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -83,8 +85,19 @@ def load_avatar(path: Path | str) -> Avatar:
         BadFileError: If the file is missing, damaged, hostile, or of another version.
     """
     avatar = store.load(Avatar, Path(path))
+    _refuse_bad_numbers(avatar, Path(path))
     _refuse_bad_indices(avatar, Path(path))
     return avatar
+
+
+def _refuse_bad_numbers(record: Any, path: Path, prefix: str = "") -> None:
+    """A number that is none would spread, and its file would be found out late."""
+    for field in dataclasses.fields(record):
+        value, name = getattr(record, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value):
+            _refuse_bad_numbers(value, path, name + ".")
+        elif isinstance(value, Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
+            raise BadFileError(f"{path} is damaged: `{name}` has values that are not finite.")
 
 
 def _refuse_bad_indices(avatar: Avatar, path: Path) -> None:
