@@ -12,7 +12,7 @@ import torch
 
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
-from vivant.training import People, find_training, train
+from vivant.training import People, find_training, read_wearers, train
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, help="in a batch")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--start", type=Path, help="weights to begin from")
+    parser.add_argument("--wearers", type=Path, help="people, from tools/bake_wearers.py")
     parser.add_argument("--rehearse", action="store_true", help="everything very small, in a minute")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -34,7 +35,7 @@ def main() -> None:
     people = dataclasses.replace(training.people, people=told.people or training.people.people)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     context = Context(told.device, listener=_tell)
-    source = People(people, told.device)
+    source = People(people, told.device, read_wearers(told.wearers) if told.wearers else None)
     command = " ".join(["python tools/train.py", *sys.argv[1:]])
     made = train(context, training.objective, source, config, told.out, command=command, start=told.start)
     print(made, flush=True)

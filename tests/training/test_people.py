@@ -5,7 +5,7 @@ import torch
 from tests.training.figures import PEOPLE, people
 
 from vivant.core.errors import BadInputError
-from vivant.training import People, TrainBatch
+from vivant.training import Crowd, People, TrainBatch
 from vivant.training.batch import batches
 
 
@@ -57,4 +57,4 @@ def test_bad_settings_are_refused() -> None:
     with pytest.raises(BadInputError, match="fly"):
         People(dataclasses.replace(PEOPLE, tasks=("fly",)), "cpu")
     with pytest.raises(BadInputError, match="held back"):
-        People(PEOPLE, "cpu", [])
+        People(PEOPLE, "cpu", Crowd((), "", ""))

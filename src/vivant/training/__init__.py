@@ -5,9 +5,11 @@ from vivant.training.loop import TrainConfig, Trained, train
 from vivant.training.objectives import Judged, Objective
 from vivant.training.people import People, PeopleConfig
 from vivant.training.table import Training, find_training
-from vivant.training.wearers import Wearer, made_up_wearer
+from vivant.training.wearer_files import read_wearers, write_wearers
+from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
 __all__ = [
+    "Crowd",
     "Judged",
     "Objective",
     "People",
@@ -20,5 +22,7 @@ __all__ = [
     "Wearer",
     "find_training",
     "made_up_wearer",
+    "read_wearers",
     "train",
+    "write_wearers",
 ]

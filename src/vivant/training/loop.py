@@ -114,7 +114,7 @@ class _Training:
         if start is not None:
             read, _ = load_weights(type(self.network), type(objective.config), start)
             self.network.load_state_dict(read.state_dict())
-        self.network = self.network.to(self.device).to(memory_format=torch.channels_last)
+        self.network = self.network.to(self.device)
         members.share_start(self.network)
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
@@ -202,7 +202,7 @@ class _Training:
         return Judged(score, baseline, made[0].picture)
 
     def _averaged(self) -> nn.Module:
-        network = self.objective.build().to(self.device).to(memory_format=torch.channels_last)
+        network = self.objective.build().to(self.device)
         network.load_state_dict(self.average)
         return network.eval()
 

