@@ -152,4 +152,6 @@ def closed(motion: Motion) -> Motion:
     if not motion.loops:
         return motion
     quats, root = motion.pose.local_quats, motion.pose.root
-    return replace(motion, pose=Pose(torch.cat([quats, quats[:1]]), torch.cat([root, root[:1]])))
+    actions = None if motion.actions is None else torch.cat([motion.actions, motion.actions[:1]])
+    pose = Pose(torch.cat([quats, quats[:1]]), torch.cat([root, root[:1]]))
+    return replace(motion, pose=pose, actions=actions)
