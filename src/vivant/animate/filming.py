@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vivant.animate.face import expressions_of
 from vivant.animate.motions import standing
 from vivant.animate.posing import pose_avatar
 from vivant.animate.studio import Studio
@@ -95,8 +96,20 @@ def play(avatar: Avatar, motion: Motion, shot: Shot | None = None) -> Iterator[F
     shot = shot or Shot()
     cameras = aim(avatar, _sampled(avatar, motion), shot)
     studio = _studio(shot)
+    for splats in posed_frames(avatar, motion):
+        yield _composed(splats, cameras, studio)
+
+
+def posed_frames(avatar: Avatar, motion: Motion) -> Iterator[Splats]:
+    """An avatar's splats in each frame of a motion, its face included.
+
+    Raises:
+        BadInputError: If the motion is of another rig.
+    """
+    expressions = None if motion.actions is None else expressions_of(avatar, motion.action_names)
     for frame in range(len(motion)):
-        yield _composed(pose_avatar(avatar, _moment(motion, frame)), cameras, studio)
+        weights = None if motion.actions is None else motion.actions[frame]
+        yield pose_avatar(avatar, _moment(motion, frame), expressions, weights)
 
 
 def turntable(
@@ -131,8 +144,8 @@ def showreel(
     studio = _studio(shot)
     for step in range(turn_frames):
         yield _composed(moments[0], cameras[step], studio)
-    for frame in range(len(motion)):
-        yield _composed(pose_avatar(avatar, _moment(motion, frame)), cameras[turn_frames], studio)
+    for splats in posed_frames(avatar, motion):
+        yield _composed(splats, cameras[turn_frames], studio)
 
 
 def aim(avatar: Avatar, moments: list[Splats], shot: Shot, turns: list[float] | None = None) -> Cameras:

@@ -1,4 +1,4 @@
-"""Built-in motions, made by rule for any body: idle, wave, turn, walk."""
+"""Built-in motions, made by rule for any body."""
 
 import math
 from collections.abc import Callable
@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vivant.animate.bending import bend_everything, natural_seconds
+from vivant.animate.face import BLINK, SPOKEN, blinking, speaking
 from vivant.animate.puppet import Act, Arm, Foot, Side, pose_from_act, skeleton_of
 from vivant.core.errors import BadInputError
 from vivant.records import Motion, Pose, Rig
@@ -37,7 +39,7 @@ class Frame:
 
 
 def builtin_motion(name: str, rig: Rig, seconds: float | None = None, fps: float = 30.0) -> Motion:
-    """Make a motion for a body: `idle`, `wave`, `turn` or `walk`, on the floor at y = 0, in place.
+    """Make a motion for a body, on the floor at y = 0, in place; the eyes blink.
 
     Args:
         name: One of `MOTIONS`.
@@ -50,7 +52,7 @@ def builtin_motion(name: str, rig: Rig, seconds: float | None = None, fps: float
     """
     if name not in MOTIONS:
         raise BadInputError(f"There is no motion {name!r}; there are {', '.join(MOTIONS)}.")
-    make, natural, loops = MOTIONS[name]
+    natural, loops = MOTIONS[name]
     seconds = natural if seconds is None else seconds
     count = round(seconds * fps)
     if not 0 < fps <= 1000 or not 1 <= count <= 100_000:
@@ -59,7 +61,12 @@ def builtin_motion(name: str, rig: Rig, seconds: float | None = None, fps: float
         )
     # A loop's last frame leads into its first, so it stops one frame short.
     phase = torch.arange(count) / (count if loops else max(count - 1, 1))
-    return Motion(name, pose_from_act(rig, make(_measure(rig), phase, seconds)), fps, loops)
+    if name == "range_of_motion":
+        return Motion(name, bend_everything(rig, phase), fps, loops)
+    pose = pose_from_act(rig, _MAKERS[name](_measure(rig), phase, seconds))
+    if name == "talk":
+        return Motion(name, pose, fps, loops, SPOKEN, speaking(count, fps, loops))
+    return Motion(name, pose, fps, loops, BLINK, blinking(count, fps, loops))
 
 
 def standing(rig: Rig) -> Pose:
@@ -220,6 +227,60 @@ def _turn(frame: Frame, phase: Float[Tensor, " frames"], seconds: float) -> Act:
     )
 
 
+def _dance(frame: Frame, phase: Float[Tensor, " frames"], seconds: float) -> Act:
+    """Step from side to side on the beat, hips first, arms swinging up in turn."""
+    act = _stand(frame, len(phase))
+    bars = max(round(seconds / 2.0), 1)
+    beat = bars * phase
+    side, bounce = torch.sin(math.tau * beat), torch.cos(2 * math.tau * beat)
+    lifted = (torch.sin(math.tau * beat - 0.6)).clamp(min=0).square()
+    other = (-torch.sin(math.tau * beat - 0.6)).clamp(min=0).square()
+    groove = torch.sin(math.tau * 2 * beat)
+    shift = _vector(0.075 * side, -0.045 - 0.02 * bounce, 0.012 * groove) * frame.scale
+    return replace(
+        act,
+        hips=act.hips + shift,
+        hips_turn=_vector(0.02 + 0 * side, 0.16 * side, 0.07 * side),
+        spine=act.spine + _vector(0.05 * bounce, -0.22 * side, -0.16 * side),
+        head=act.head + _vector(0.06 * bounce, 0.10 * side, 0.05 * side),
+        left_arm=_dancing(act.left_arm, 0.5 + 0.5 * side, groove, 1.0),
+        right_arm=_dancing(act.right_arm, 0.5 - 0.5 * side, groove, -1.0),
+        left_foot=_tapping(act.left_foot, other, frame),
+        right_foot=_tapping(act.right_foot, lifted, frame),
+    )
+
+
+def _dancing(arm: Arm, up: Float[Tensor, " frames"], groove: Float[Tensor, " frames"], sign: float) -> Arm:
+    up = _smooth(up)
+    still = 0 * up
+    upper = _between(arm.upper, _vector(sign * 0.85 + still, -0.25 + 0.35 * up, 0.35 + still), 0.35 + 0.6 * up)
+    lower = _vector(sign * (0.25 - 0.35 * up), -0.35 + 1.25 * up, 0.75 - 0.35 * up + 0.12 * groove)
+    return replace(arm, upper=upper, lower=lower, shrug=arm.shrug + 0.12 * up, curl=arm.curl + 0.45)
+
+
+def _tapping(foot: Foot, lifted: Float[Tensor, " frames"], frame: Frame) -> Foot:
+    """Lift the heel, and the foot a little, where the weight is on the other side."""
+    pitch = 0.45 * lifted
+    height = 0.035 * frame.scale * lifted + _ankle_height(foot.ankle[:, 1], pitch, frame)
+    return Foot(_vector(foot.ankle[:, 0] * 1.25, height, foot.ankle[:, 2]), foot.yaw, pitch)
+
+
+def _talk(frame: Frame, phase: Float[Tensor, " frames"], seconds: float) -> Act:
+    """Stand at ease and speak, with nods and a hand that goes along."""
+    act = _idle(frame, phase, seconds)
+    phrases = max(1, round(seconds / 3.0))
+    within = (phrases * phase) % 1.0
+    goes = _smooth(within / 0.15) * (1 - _smooth((within - 0.5) / 0.2))
+    beat = torch.sin(math.tau * 3 * within) * goes
+    still = 0 * goes
+    upper = _between(act.right_arm.upper, _vector(-0.35 + still, -0.85 + still, 0.30 + 0.05 * beat), goes)
+    shown = _vector(0.05 - 0.25 * beat, 0.25 + 0.15 * beat, 0.95 + still)
+    lower = _between(act.right_arm.lower, shown, goes, past=torch.tensor([-0.2, -0.5, 0.85]))
+    right = replace(act.right_arm, upper=upper, lower=lower, pronation=act.right_arm.pronation - 0.8 * goes)
+    nod = _vector(0.05 * beat, 0.04 * beat, 0.03 * goes)
+    return replace(act, right_arm=right, head=act.head + nod)
+
+
 def _stepped(eased: Float[Tensor, " frames"], parity: int) -> Float[Tensor, " frames"]:
     """How many steps' worth a foot has turned: two in every second step, half a step off the hips."""
     pair = (eased - parity) / 2
@@ -325,10 +386,17 @@ def _about_y(points: Float[Tensor, "frames 3"], yaw: Float[Tensor, " frames"]) -
 
 Maker = Callable[[Frame, Float[Tensor, " frames"], float], Act]
 
-MOTIONS: dict[str, tuple[Maker, float, bool]] = {
-    "idle": (_idle, 6.4, True),
-    "wave": (_wave, 4.0, True),
-    "turn": (_turn, 6.0, True),
-    "walk": (_walk, 4.6, True),
+_MAKERS: dict[str, Maker] = {
+    "idle": _idle, "wave": _wave, "turn": _turn, "walk": _walk, "dance": _dance, "talk": _talk,
+}  # fmt: skip
+
+MOTIONS: dict[str, tuple[float, bool]] = {
+    "idle": (6.4, True),
+    "wave": (4.0, True),
+    "turn": (6.0, True),
+    "walk": (4.6, True),
+    "dance": (8.0, True),
+    "talk": (6.0, True),
+    "range_of_motion": (natural_seconds(), False),
 }
-"""Name: who makes it, its natural length in seconds, whether it loops."""
+"""Name: its natural length in seconds, and whether it loops."""

@@ -1,13 +1,28 @@
 """An avatar in a pose: its splats carried and turned by the rig."""
 
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.animate.face import Expressions
 from vivant.body import forward_kinematics
 from vivant.core.errors import BadInputError
 from vivant.records import Avatar, Pose, Splats
 from vivant.splat import pose_splats
 
 
-def pose_avatar(avatar: Avatar, pose: Pose) -> Splats:
+def pose_avatar(
+    avatar: Avatar,
+    pose: Pose,
+    expressions: Expressions | None = None,
+    weights: Float[Tensor, " actions"] | None = None,
+) -> Splats:
     """Carry an avatar's splats into one pose, in world axes.
+
+    Args:
+        avatar: Whom.
+        pose: One moment.
+        expressions: How its face moves, from `expressions_of`; None: as in the photo.
+        weights: How strong each of their actions is, 0 to 1.
 
     Raises:
         BadInputError: If the pose is of another rig, has a frames axis, or holds values that are not finite.
@@ -19,4 +34,7 @@ def pose_avatar(avatar: Avatar, pose: Pose) -> Splats:
             f"{len(rig.joint_names)} joints: ({len(rig.joint_names)}, 4)."
         )
     world_from_rest = forward_kinematics(rig.joint_parents, rig.joints_world, pose)
-    return pose_splats(avatar.splats, avatar.binding, world_from_rest)
+    splats = avatar.splats
+    if expressions is not None and weights is not None:
+        splats = expressions.apply(splats, weights)
+    return pose_splats(splats, avatar.binding, world_from_rest)

@@ -27,11 +27,11 @@ class AnimateOptions:
     """The film; its suffix says the kind. Default: AVATAR.MOTION.mp4 beside the avatar."""
 
     motion: Annotated[str, named("MOTION")] = "wave"
-    """What the avatar does: idle, wave, turn or walk, made by rule; or a file: .bvh, .glb (FILE:CLIP if it has
-    several), AMASS or SMPL-X .npz, or .motion of ours."""
+    """What the avatar does: idle, wave, turn, walk, dance, talk or range_of_motion; or a file: .bvh, .glb
+    (FILE:CLIP if it has several), AMASS or SMPL-X .npz, or .motion of ours."""
 
     from_film: Annotated[Path | None, named("FILM", name="from")] = None
-    """Do what a person does in a film (.mp4, .mov, .webm ...), instead of a motion. Resumes if it was stopped."""
+    """Do what a person does in a film (.mp4, .mov, .webm ...), instead of a motion. A stopped run resumes."""
 
     focal_px: float | None = None
     """For a film: its camera's focal length in pixels; by default the likeliest."""

@@ -1,4 +1,4 @@
-"""Films as H.264 in MP4, and films read. The only importer of imageio_ffmpeg, whose wheel brings one program."""
+"""Films as H.264 in MP4, and films read. The only importer of imageio_ffmpeg, a program in a wheel."""
 
 import contextlib
 import subprocess

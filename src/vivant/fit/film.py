@@ -84,7 +84,7 @@ def fit_film(context: Context, sightings: Sightings, config: FilmFitConfig) -> A
 def _decide_shape(
     sightings: Sightings, frames: list[int], config: FilmFitConfig
 ) -> tuple[Case, dict[int, State]]:
-    """Fit some clear pictures one by one: their middle is the body's shape, the first one's camera the camera."""
+    """Fit some clear pictures one by one: the body's shape is their middle, the camera the first one's."""
     model = load_anny()
     anatomy, landmarks = Anatomy(model, model_skeleton(model), make_freedoms(model)), anny_landmarks()
     clear = sorted(frames, key=lambda frame: -float(sightings.confidence[frame].sum()))
