@@ -14,32 +14,50 @@ FOV = 24.0
 Lens = dict[str, object]
 """Numbers the page understands (`viewer.js`, `cameraOf`)."""
 
+LEVEL = (1.0, 0.0, 1.0)
+"""Keeps what lies along the floor."""
 
-def frame_figure(avatar: Avatar, motions: Sequence[Motion]) -> Lens:
-    """A camera in front that sees the whole person, and how much room the motions take."""
-    moments = [
-        pose_avatar(avatar, _moment(motion, frame)) for motion in motions for frame in _some(len(motion))
-    ]
-    still = [splats.means - root for splats, root in zip(moments, _shifts(motions), strict=True)]
-    places = torch.cat([means[::9] for means in still] or [avatar.splats.means])
+
+def frame_figure(avatar: Avatar, motions: Sequence[Motion]) -> tuple[Lens, list[float]]:
+    """A camera in front that sees the whole person, and how wide the picture must be for each motion.
+
+    Widths are parts of the height, the photo's pose first.
+    """
+    still = pose_avatar(avatar, avatar.photo_pose).means - avatar.photo_pose.root * torch.tensor(LEVEL)
+    groups = [still[::9], *(_places(avatar, motion) for motion in motions)]
+    everything = torch.cat(groups[1:] or groups)
+    everything = everything[:: max(1, len(everything) // 1_000_000)]
     # One in two thousand may lie outside: a stray splat must not shrink the person.
-    places = places[:: max(1, len(places) // 1_000_000)]
-    low, high = torch.quantile(places, 0.0005, dim=0), torch.quantile(places, 0.9995, dim=0)
-    across = 2 * float(torch.maximum(high.abs(), low.abs())[[0, 2]].max())
-    tall = float(high[1] - low[1])
+    low, high = torch.quantile(everything[:, 1], torch.tensor([0.0005, 0.9995])).tolist()
     focal = 0.5 / math.tan(math.radians(FOV) / 2)
-    return {
+    aspects = [_aspect(places, high - low) for places in groups]
+    home: Lens = {
         "yaw": 0.0,
         "pitch": math.radians(4.0),
         "roll": 0.0,
-        "distance": tall / 0.92 * focal,
-        "target": [0.0, float(low[1] + high[1]) / 2, 0.0],
+        "distance": (high - low) / 0.92 * focal,
+        "target": [0.0, (low + high) / 2, 0.0],
         "focal": focal,
         "shift": [0.0, 0.0],
-        # What reaches out farthest for a moment may leave a narrow picture.
-        "aspect": min(max(0.85 * across / tall, 0.45), 1.2),
+        "aspect": aspects[min(1, len(motions))],
         "follow": 1,
     }
+    return home, aspects
+
+
+def _places(avatar: Avatar, motion: Motion) -> torch.Tensor:
+    """Where splats are at a few moments, when the camera goes with the root."""
+    frames = range(0, len(motion), max(1, len(motion) // 6))
+    moments = [Pose(motion.pose.local_quats[frame], motion.pose.root[frame]) for frame in frames]
+    places = torch.cat(
+        [pose_avatar(avatar, pose).means[::9] - pose.root * torch.tensor(LEVEL) for pose in moments]
+    )
+    return places[:: max(1, len(places) // 1_000_000)]
+
+
+def _aspect(places: torch.Tensor, tall: float) -> float:
+    sides = torch.quantile(places[:, 0], torch.tensor([0.001, 0.999])).abs().max()
+    return min(max(2 * float(sides) / tall, 0.4), 1.6)
 
 
 def photo_lens(avatar: Avatar) -> Lens:
@@ -67,17 +85,3 @@ def photo_lens(avatar: Avatar) -> Lens:
         "aspect": camera.width / height,
         "follow": 0,
     }
-
-
-def _some(frames: int) -> range:
-    return range(0, frames, max(1, frames // 4))
-
-
-def _moment(motion: Motion, frame: int) -> Pose:
-    return Pose(motion.pose.local_quats[frame], motion.pose.root[frame])
-
-
-def _shifts(motions: Sequence[Motion]) -> list[torch.Tensor]:
-    """How far the root has gone over the floor: the page's camera goes with it."""
-    level = torch.tensor([1.0, 0.0, 1.0])
-    return [motion.pose.root[frame] * level for motion in motions for frame in _some(len(motion))]

@@ -26,7 +26,7 @@ LARGEST = 1_000_000
 """Splats in one page: what a texture of the size every browser offers can hold."""
 
 PLACE_BITS = 14
-"""Of a splat's coordinates: a tenth of a millimetre for a person. The bits below are noise and do not deflate."""
+"""Of a splat's coordinates: a tenth of a millimetre for a person. Finer bits are noise, which does not deflate."""
 
 
 @dataclass
@@ -71,8 +71,11 @@ def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: in
         "wire": _add_wire(columns, wire_of(rig)),
     }
     clips = [photo_clip(avatar), *(pack_clip(motion, rig) for motion in motions)]
-    head["clips"] = [_add_clip(columns, clip) for clip in clips]
-    head["home"] = frame_figure(avatar, motions)
+    home, aspects = frame_figure(avatar, motions)
+    head["clips"] = [
+        {**_add_clip(columns, clip), "aspect": aspect} for clip, aspect in zip(clips, aspects, strict=True)
+    ]
+    head["home"] = home
     head["photo"] = photo_lens(avatar)
     head["columns"] = columns.table
     text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()

@@ -102,7 +102,7 @@ def _sha256(text: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return resources.files("vivant.viewer").joinpath("page", name).read_text(encoding="utf-8")
+    return (resources.files("vivant.viewer") / "page" / name).read_text(encoding="utf-8")
 
 
 class AvatarPage:

@@ -83,7 +83,6 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = 30
-    server: _Loopback
 
     def do_GET(self) -> None:
         """Give the page."""
@@ -102,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/":
             self.send_error(HTTPStatus.NOT_FOUND)
             return
+        assert isinstance(self.server, _Loopback)
         page = self.server.page()
         self.send_response(HTTPStatus.OK)
         for name, value in HEADERS.items():

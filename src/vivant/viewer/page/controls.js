@@ -55,7 +55,7 @@ class Page {
   constructor(viewer) {
     this.viewer = viewer;
     this.playing = !calm.matches && !viewer.record.clips[viewer.clip].still;
-    this.home = { ...viewer.lens };
+    this.framed = true;
     this.dirty = true;
     this.flight = null;
     this.last = 0;
@@ -147,6 +147,8 @@ class Page {
 
   choose(number, smooth = !calm.matches) {
     this.viewer.choose(number, smooth);
+    // A wave needs more room than a stand; whoever has come nearer stays there.
+    if (this.framed) this.goTo({ ...this.viewer.lens, aspect: this.viewer.record.clips[number].aspect });
     this.playing = this.playing || !calm.matches;
     if (this.viewer.record.clips[number].still) this.playing = false;
     this.showPlaying();
@@ -162,6 +164,11 @@ class Page {
   }
 
   // ---------- camera
+
+  goHome() {
+    this.goTo({ ...this.viewer.record.home, aspect: this.viewer.record.clips[this.viewer.clip].aspect });
+    this.framed = true;
+  }
 
   goTo(lens) {
     const from = this.viewer.lens, to = { ...lens, target: [...lens.target], shift: [...lens.shift] };
@@ -184,8 +191,9 @@ class Page {
   }
 
   turn(dx, dy) {
-    const { lens } = this.viewer;
+    if (this.flight) this.viewer.lens.aspect = this.flight.to.aspect;
     this.flight = null;
+    const { lens } = this.viewer;
     lens.yaw -= dx;
     lens.pitch = Math.min(Math.max(lens.pitch + dy, -1.5), 1.5);
     this.dirty = true;
@@ -193,8 +201,9 @@ class Page {
 
   // By pixels of the page; what is at the target's depth stays under the finger.
   move(dx, dy) {
-    const { lens, canvas, inset } = this.viewer;
+    const { lens, canvas } = this.viewer;
     this.flight = null;
+    this.framed = false;
     const { rows, focal } = this.viewer.camera ?? {};
     if (!rows) return;
     const metres = lens.distance / focal * canvas.width / canvas.clientWidth;
@@ -204,6 +213,7 @@ class Page {
 
   zoom(factor) {
     this.flight = null;
+    this.framed = false;
     this.viewer.lens.distance = Math.min(Math.max(this.viewer.lens.distance * factor, 0.35), 30);
     this.dirty = true;
   }
@@ -214,8 +224,8 @@ class Page {
     viewer.canvas.width = Math.max(Math.round(width * ratio), 1);
     viewer.canvas.height = Math.max(Math.round(height * ratio), 1);
     viewer.ratio = ratio;
-    // The person stands clear of the controls where there is room.
-    const room = height > 420 ? height - $("dock").getBoundingClientRect().top : 0;
+    // The person stands clear of the controls.
+    const room = height - $("dock").getBoundingClientRect().top;
     viewer.inset = { top: (height > 420 ? 26 : 6) * ratio, bottom: Math.max(room, 6) * ratio };
     this.dirty = true;
   }
@@ -251,7 +261,7 @@ class Page {
       this.zoom(Math.exp(Math.min(Math.max(event.deltaY * lines, -300), 300) * (event.ctrlKey ? 0.008 : 0.0011)));
     }, { passive: false });
     canvas.addEventListener("contextmenu", event => event.preventDefault());
-    canvas.addEventListener("dblclick", () => this.goTo(this.home));
+    canvas.addEventListener("dblclick", () => this.goHome());
   }
 
   // ---------- buttons and keys
@@ -270,7 +280,7 @@ class Page {
     };
     $("seek").onchange = () => this.scrubbing = false;
     $("photo").onclick = () => this.asInPhoto();
-    $("home").onclick = () => this.goTo(this.home);
+    $("home").onclick = () => this.goHome();
     $("save").onclick = () => this.save();
     $("more").onclick = () => this.showPanel($("panel").hidden);
     for (const id of ["skeleton", "wire"]) $(id).onchange = event => this.overlay(id, event.target.checked);
@@ -279,6 +289,7 @@ class Page {
   }
 
   asInPhoto() {
+    this.framed = false;
     this.choose(0);
     this.goTo(this.viewer.record.photo);
   }
@@ -306,7 +317,7 @@ class Page {
   wireKeys() {
     const keys = {
       " ": () => this.play(!this.playing),
-      "0": () => this.goTo(this.home), Home: () => this.goTo(this.home),
+      "0": () => this.goHome(), Home: () => this.goHome(),
       p: () => this.asInPhoto(), c: () => this.save(),
       s: () => this.overlay("skeleton", !$("skeleton").checked), w: () => this.overlay("wire", !$("wire").checked),
       b: () => this.setGround((this.ground + 1) % (GROUNDS.length - 1)),
