@@ -22,6 +22,7 @@ COMMANDS = (
     Command("render", "vivant.cli.render", "Draw an avatar from any side as one picture."),
     Command("export", "vivant.cli.export", "Write an avatar for other programs: glb, vrm, ply, html, mp4 ..."),
     Command("dataset", "vivant.cli.dataset", "Render people with known truth, for training and measuring."),
+    Command("evaluate", "vivant.cli.evaluate", "Measure a recipe on people with known truth."),
     Command("train", "vivant.cli.train", "Train one of our own networks: weights, model card and log."),
     Command("doctor", "vivant.cli.doctor", "Tell what works on this machine: engines, licences, caches."),
 )

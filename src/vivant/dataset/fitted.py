@@ -1,8 +1,8 @@
 """The anny body inside a rigged person: fitted once to joints and surface, and kept.
 
-A rig at rest tells its joints exactly, so few things are left to find: six phenotypes, the pose in which anny
-lies as the rig does, and where the root is. The skin shows at head, hands and feet; elsewhere there may be cloth,
-so only nearby surface counts (Geman and McClure 1985).
+A rig at rest tells its joints exactly, so few things are left to find: six phenotypes, the pose in which
+anny lies as the rig does, and where the root is. The skin shows at head, hands and feet; elsewhere there may be
+cloth, so only nearby surface counts (Geman and McClure 1985).
 """
 
 import contextlib

@@ -80,7 +80,7 @@ class PeopleFolder:
         )
 
     def _fitted(self, name: str, rig: Rig) -> Fitted:
-        """Give the body of an identity: found in its plainest clothes, for all its outfits have one skeleton."""
+        """Give the body of an identity: found in its plainest clothes; all its outfits have one skeleton."""
         identity = identity_of(name)
         order = ("Default", "Casual", "Util", "Medi", "Busi", "Milit")
         plainest = next((o for o in order if (self.folder / f"{identity}_{o}.npz").is_file()), "")

@@ -1,22 +1,57 @@
 """Measure results, and tell about them on a page."""
 
+from vivant.evaluate.benchmark import (
+    METRICS,
+    Benchmark,
+    Interval,
+    Row,
+    bootstrap,
+    difference,
+    load_benchmark,
+    save_benchmark,
+    select,
+)
+from vivant.evaluate.benchmark_page import Case, write_benchmark_page
+from vivant.evaluate.compare import Seen, Similarity, align, on_white, score_pictures, union_box
 from vivant.evaluate.likeness import compare_with_photo, judge
 from vivant.evaluate.metrics import mask_iou, psnr, ssim
 from vivant.evaluate.overlays import body_overlay, cutout, keypoint_svg, trust_colored
 from vivant.evaluate.page import Panel, Report, Section, write_page
+from vivant.evaluate.perception import flip, frechet_distance, gmsd, ms_ssim
 
 __all__ = [
+    "METRICS",
+    "Benchmark",
+    "Case",
+    "Interval",
     "Panel",
     "Report",
+    "Row",
     "Section",
+    "Seen",
+    "Similarity",
+    "align",
     "body_overlay",
+    "bootstrap",
     "compare_with_photo",
     "cutout",
+    "difference",
+    "flip",
+    "frechet_distance",
+    "gmsd",
     "judge",
     "keypoint_svg",
+    "load_benchmark",
     "mask_iou",
+    "ms_ssim",
+    "on_white",
     "psnr",
+    "save_benchmark",
+    "score_pictures",
+    "select",
     "ssim",
     "trust_colored",
+    "union_box",
+    "write_benchmark_page",
     "write_page",
 ]
