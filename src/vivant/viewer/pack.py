@@ -26,7 +26,7 @@ LARGEST = 1_000_000
 """Splats in one page: what a texture of the size every browser offers can hold."""
 
 PLACE_BITS = 14
-"""Of a splat's coordinates: a tenth of a millimetre for a person. Finer bits are noise, which does not deflate."""
+"""Of a splat's coordinates: a tenth of a millimetre for a person. Finer bits are noise and deflate badly."""
 
 
 @dataclass

@@ -48,7 +48,7 @@ class Server:
     @property
     def address(self) -> str:
         """What to open in a browser."""
-        return f"http://{HOST}:{self._server.server_address[1]}/"
+        return f"http://{HOST}:{self._server.server_port}/"
 
     def serve(self) -> None:
         """Answer until `close` is called in another thread, or the program is interrupted."""
@@ -93,15 +93,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, with_body: bool) -> None:
+        assert isinstance(self.server, _Loopback)
+        port = self.server.server_port
         # A foreign site whose name was made to point here would come with its own name.
-        port = self.server.server_address[1]
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
         if self.path.partition("?")[0] != "/":
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        assert isinstance(self.server, _Loopback)
         page = self.server.page()
         self.send_response(HTTPStatus.OK)
         for name, value in HEADERS.items():
