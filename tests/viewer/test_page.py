@@ -52,6 +52,9 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
     broken = replace(avatar, splats=replace(splats, means=splats.means * float("nan")))
     with pytest.raises(BadInputError, match="`means`"):
         page_html(broken, [])
+    nowhere = replace(avatar.rig, world_from_joint=avatar.rig.world_from_joint * float("inf"))
+    with pytest.raises(BadInputError, match="`world_from_joint`"):
+        page_html(replace(avatar, rig=nowhere), [])
     with pytest.raises(BadInputError, match="at least 1"):
         page_html(avatar, [], splat_budget=0)
     other = Motion("of another", Pose(torch.ones(2, 3, 4), torch.zeros(2, 3)), 10.0, True)

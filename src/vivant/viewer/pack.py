@@ -53,6 +53,7 @@ def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: in
     rig = avatar.rig
     if len(rig.joint_names) > 256:
         raise BadInputError(f"The rig has {len(rig.joint_names)} joints; a page can hold 256.")
+    _expect_finite(avatar)
     columns = Columns()
     head: dict[str, object] = {
         "title": title,
@@ -84,12 +85,27 @@ def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: in
     return packer.compress(raw) + packer.flush()
 
 
+def _expect_finite(avatar: Avatar) -> None:
+    """JSON has no infinities, and WebGL draws nothing of them."""
+    camera, rig = avatar.photo_camera, avatar.rig
+    parts = {
+        name: getattr(avatar.splats, name) for name in ("means", "quats", "log_scales", "opacity_logits", "sh")
+    }
+    parts |= {"skin_weights": avatar.binding.skin_weights, "trust": avatar.trust}
+    parts |= {
+        "verts": rig.verts,
+        "world_from_joint": rig.world_from_joint,
+        "skin_weights of the rig": rig.skin_weights,
+    }
+    parts |= {"cam_from_world": camera.cam_from_world, "intrinsics": camera.intrinsics}
+    for name, tensor in parts.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise BadInputError(f"`{name}` of the avatar has values that are not finite; a page needs numbers.")
+
+
 def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[str, object]:
     """Add the splats' columns in an order that keeps neighbours together."""
     splats, binding = avatar.splats, avatar.binding
-    for name in ("means", "quats", "log_scales", "opacity_logits", "sh"):
-        if not bool(torch.isfinite(getattr(splats, name)).all()):
-            raise BadInputError(f"`{name}` of the avatar has values that are not finite; a page needs numbers.")
     means, opacities = splats.means.numpy(), splats.opacities.numpy()
     # What is fainter than one step of a picture's colour is never drawn.
     chosen = np.flatnonzero(opacities >= 1 / 255)
