@@ -64,7 +64,13 @@ def figure(quick_texture: None, wave: Motion) -> Figure:
     """Of a red person, with a clip."""
     still = _figure()
     return Figure(
-        still.mesh, still.texture, still.joint_names, still.joint_parents, still.joints_world, (wave,)
+        still.mesh,
+        still.texture,
+        still.joint_names,
+        still.joint_parents,
+        still.joints_world,
+        (wave,),
+        still.face,
     )
 
 

@@ -31,6 +31,8 @@ def transforms(glb: Glb, clip: int, frame: int) -> torch.Tensor:
     local = {}
     for channel in glb.listed("animations")[clip]["channels"]:
         target, sampler = channel["target"], glb.listed("animations")[clip]["samplers"][channel["sampler"]]
+        if target["path"] == "weights":
+            continue
         value = torch.from_numpy(read_accessor(glb, sampler["output"])[frame].astype(np.float32))
         if target["node"] not in local:
             local[target["node"]] = torch.eye(4)
@@ -92,6 +94,32 @@ def test_neighbouring_turns_lie_on_the_same_side(figure: Figure, wave: Motion, t
         if channel["target"]["path"] == "rotation":
             turns = read_accessor(glb, glb.listed("animations")[0]["samplers"][channel["sampler"]]["output"])
             assert ((turns[1:] * turns[:-1]).sum(1) > 0).all()
+
+
+def test_faces_move_by_morph_targets_that_anny_s_actions_give(figure: Figure, tmp_path: Path) -> None:
+    face = figure.face
+    assert face is not None
+    jaw = face.action_names.index("jawOpen")
+    talk = replace(
+        figure.motions[0],
+        action_names=("jawOpen", "noSuch"),
+        actions=torch.full((len(figure.motions[0]), 2), 0.5),
+    )
+    glb = written(replace(figure, motions=(talk,)), tmp_path / "a.glb")
+    mesh, clip = glb.listed("meshes")[0], glb.listed("animations")[0]
+    assert mesh["extras"]["targetNames"] == list(face.action_names)
+    channel = next(channel for channel in clip["channels"] if channel["target"]["path"] == "weights")
+    assert glb.listed("nodes")[channel["target"]["node"]]["mesh"] == 0
+    weights = read_accessor(glb, clip["samplers"][channel["sampler"]]["output"]).reshape(-1, 52)
+    np.testing.assert_allclose(weights[:, jaw], 0.5)
+    assert np.abs(np.delete(weights, jaw, 1)).max() == 0
+    sparse = glb.listed("accessors")[mesh["primitives"][0]["targets"][jaw]["POSITION"]]["sparse"]
+    view = glb.item("bufferViews", sparse["values"]["bufferView"])
+    values = np.frombuffer(glb.binary, "<f4", sparse["count"] * 3, view["byteOffset"]).reshape(-1, 3)
+    moved = face.offsets[jaw].norm(dim=-1) > 0
+    np.testing.assert_array_equal(values, face.offsets[jaw][moved])
+    # The chin drops.
+    assert values[:, 1].min() < -0.005
 
 
 def test_the_skeleton_is_the_rig_s(figure: Figure, tmp_path: Path) -> None:

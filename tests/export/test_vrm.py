@@ -43,6 +43,17 @@ def test_the_licence_is_what_the_user_said(figure: Figure, tmp_path: Path) -> No
     assert "contactInformation" not in meta
 
 
+def test_expressions_are_sums_of_morph_targets(figure: Figure, tmp_path: Path) -> None:
+    glb = written(figure, tmp_path / "a.vrm")
+    presets = glb.document["extensions"]["VRMC_vrm"]["expressions"]["preset"]
+    assert {"blink", "aa", "happy", "surprised"} <= set(presets)
+    names = glb.listed("meshes")[0]["extras"]["targetNames"]
+    for bind in presets["blink"]["morphTargetBinds"]:
+        assert glb.listed("nodes")[bind["node"]]["mesh"] == 0
+        assert names[bind["index"]].startswith("eyeBlink") and bind["weight"] == 1.0
+    assert len(presets["blink"]["morphTargetBinds"]) == 2
+
+
 def test_at_rest_arms_lie_along_x_legs_stand_straight_and_feet_are_on_the_floor(figure: Figure) -> None:
     humanoid = humanoid_joints(figure.joint_names)
     stands = in_t_pose(figure, humanoid)

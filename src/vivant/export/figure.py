@@ -17,6 +17,7 @@ from vivant.core.rotations import (
     quats_from_rotvecs,
 )
 from vivant.export.dressing import SkinnedMesh, dress
+from vivant.export.face import Face, make_face
 from vivant.export.texture import bake_texture
 from vivant.records import Avatar, Motion, Pose, Rig
 
@@ -33,6 +34,8 @@ class Figure:
     """Places at rest, in metres."""
 
     motions: tuple[Motion, ...]
+    face: Face | None = None
+    """Morph targets; None for a body without facial actions."""
 
 
 def make_figure(
@@ -53,7 +56,8 @@ def make_figure(
         expect_of_rig(motion, rig)
     mesh = dress(avatar)
     texture = bake_texture(avatar, mesh, texture_size, advance)
-    return Figure(mesh, texture, rig.joint_names, rig.joint_parents, rig.joints_world, motions)
+    face = make_face(avatar, mesh)
+    return Figure(mesh, texture, rig.joint_names, rig.joint_parents, rig.joints_world, motions, face)
 
 
 def expect_of_rig(motion: Motion, rig: Rig) -> None:

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 import vivant
 from vivant.core.images import encode_image
+from vivant.export.face import Face
 from vivant.export.figure import Figure, closed, continuous_quats
 from vivant.records import Motion
 
@@ -68,6 +69,23 @@ class Builder:
             accessor["min"], accessor["max"] = flat.min(0).tolist(), flat.max(0).tolist()
         return self.add("accessors", accessor)
 
+    def morph(self, offsets: Float[ndarray, "corners 3"]) -> int:
+        """Append a morph target that moves few corners: only those are stored."""
+        moved = np.flatnonzero(np.abs(offsets).sum(1))
+        accessor: dict[str, Any] = {"componentType": 5126, "count": len(offsets), "type": "VEC3"}
+        accessor["min"], accessor["max"] = offsets.min(0).tolist(), offsets.max(0).tolist()
+        if len(moved):
+            wide = np.uint16 if len(offsets) < 65535 else np.uint32
+            accessor["sparse"] = {
+                "count": len(moved),
+                "indices": {
+                    "bufferView": self.view(moved.astype(wide).tobytes()),
+                    "componentType": _COMPONENTS[np.dtype(wide).name],
+                },
+                "values": {"bufferView": self.view(np.ascontiguousarray(offsets[moved]).tobytes())},
+            }
+        return self.add("accessors", accessor)
+
     def skeleton(self, names: tuple[str, ...], parents: tuple[int, ...], joints_world: torch.Tensor) -> int:
         """Append joints as the first nodes, turned as the world is, and a skin of them all."""
         places = joints_world.double().numpy()
@@ -84,8 +102,10 @@ class Builder:
         skin = {"joints": list(range(len(names))), "inverseBindMatrices": self.accessor(inverse)}
         return self.add("skins", {"name": "skeleton", **skin})
 
-    def clip(self, motion: Motion, parents: tuple[int, ...], joints_world: torch.Tensor) -> None:
-        """Append an animation: a turn a joint, and the root's place."""
+    def clip(
+        self, motion: Motion, parents: tuple[int, ...], joints_world: torch.Tensor, face: Face | None = None
+    ) -> None:
+        """Append an animation: a turn a joint, the root's place, and the face, whose node follows joints."""
         motion = closed(motion)
         quats = continuous_quats(motion.pose.local_quats)
         times = self.accessor(np.arange(len(motion), dtype=np.float32) / np.float32(motion.fps), bounds=True)
@@ -104,6 +124,9 @@ class Builder:
                 )
         for root in (joint for joint, parent in enumerate(parents) if parent < 0):
             channel(root, "translation", motion.pose.root + joints_world[root])
+        weights = None if face is None else face.weights(motion)
+        if weights is not None:
+            channel(len(parents), "weights", weights.flatten())
         self.add("animations", {"name": motion.name, "samplers": samplers, "channels": channels})
 
     def picture(self, image: torch.Tensor, quality: int) -> int:
@@ -129,18 +152,24 @@ def build_figure(figure: Figure, *, unlit: bool, quality: int) -> Builder:
     }
     # The largest number of a type is kept for other ends.
     short = np.uint16 if len(mesh.verts) < 65535 else np.uint32
-    primitive = {
+    primitive: dict[str, Any] = {
         "attributes": attributes,
         "indices": builder.accessor(mesh.faces.flatten().numpy().astype(short), INDICES),
         "material": _material(builder, figure.texture, unlit, quality),
     }
-    shape = builder.add("meshes", {"name": "body", "primitives": [primitive]})
+    body: dict[str, Any] = {"name": "body", "primitives": [primitive]}
+    face = figure.face
+    if face is not None:
+        primitive["targets"] = [{"POSITION": builder.morph(offsets.numpy())} for offsets in face.offsets]
+        body["weights"] = [0] * len(face.action_names)
+        body["extras"] = {"targetNames": list(face.action_names)}
+    shape = builder.add("meshes", body)
     node = builder.add("nodes", {"name": "body", "mesh": shape, "skin": skin})
     roots = [joint for joint, parent in enumerate(parents) if parent < 0]
     builder.add("scenes", {"nodes": [*roots, node]})
     builder.document["scene"] = 0
     for motion in figure.motions:
-        builder.clip(motion, parents, joints)
+        builder.clip(motion, parents, joints, face)
     return builder
 
 

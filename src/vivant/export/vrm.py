@@ -11,6 +11,7 @@ import torch
 
 from vivant.core.cameras import orbit
 from vivant.core.errors import BadInputError
+from vivant.export.face import EXPRESSIONS
 from vivant.export.figure import Figure, in_t_pose
 from vivant.export.gltf import Builder, build_figure
 from vivant.records import Avatar
@@ -156,7 +157,25 @@ def build_vrm(figure: Figure, avatar: Avatar, meta: VrmMeta, *, quality: int) ->
             "humanoid": {"humanBones": {bone: {"node": joint} for bone, joint in humanoid.items()}},
         }
     }
+    if figure.face is not None:
+        # The mesh's node stands behind the joints.
+        presets = _expressions(figure.face.action_names, len(figure.joint_names))
+        builder.document["extensions"]["VRMC_vrm"]["expressions"] = {"preset": presets}
     return builder
+
+
+def _expressions(action_names: tuple[str, ...], node: int) -> dict[str, Any]:
+    """VRM's expressions as sums of morph targets."""
+    return {
+        expression: {
+            "morphTargetBinds": [
+                {"node": node, "index": action_names.index(name), "weight": weight}
+                for name, weight in actions.items()
+                if name in action_names
+            ]
+        }
+        for expression, actions in EXPRESSIONS.items()
+    }
 
 
 def _meta(meta: VrmMeta, thumbnail: int) -> dict[str, Any]:
