@@ -1,8 +1,8 @@
 """One generator of views and of their normals, for new cameras, new poses and the canonical pose.
 
 A convolutional UNet on pixels. All views of a person are made together: tokens of one picture row attend to
-that row in all views and in both streams, colours and normals (AniGS, arXiv 2412.02684, section 3.1). One model
-serves several tasks by a switcher beside the time (GAS, arXiv 2502.06957, section 3.3).
+that row in all views; colours and normals are two streams that see each other (AniGS, arXiv 2412.02684, section
+3.1). One model serves several tasks by a switcher beside the time (GAS, arXiv 2502.06957, section 3.3).
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ class ViewUNetConfig:
     channels: tuple[int, ...] = (48, 96, 128, 128)
     """One entry a level; each level has half the side of the one before."""
 
-    heads: int = 4
+    heads: int = 2
+    """Of attention; few, for the cost on a processor grows with them."""
+
     reference_side: int = 16
     """Places a side of the reference that tokens look at, at most."""
 
@@ -120,12 +122,12 @@ class ViewUNet(nn.Module):
         times = embed_scalars(sigma.float(), self.config.channels[0]).to(work)
         times = torch.cat([times[:, None].expand(-1, streams, -1), encoded.switch[:, :streams]], dim=-1)
         times = self.time(times)[:, :, None].expand(-1, -1, views, -1).flatten(0, 2)
-        hidden = self._through(hidden, times, encoded.reference, (people, streams * views))
+        hidden = self._through(hidden, times, encoded.reference, (people, streams, views))
         estimate = nn.functional.pixel_shuffle(self.leave(hidden), self.config.patch)
         return scale.skip * noisy + scale.out * estimate.unflatten(0, (people, streams, views)).to(noisy)
 
     def _through(
-        self, hidden: Tensor, times: Tensor, reference: tuple[Tensor, ...], group: tuple[int, int]
+        self, hidden: Tensor, times: Tensor, reference: tuple[Tensor, ...], group: tuple[int, int, int]
     ) -> Tensor:
         deepest, skips = len(self.config.channels) - 1, [hidden]
         for level, block in enumerate(self.down):
@@ -155,16 +157,18 @@ class Block(nn.Module):
         self.norm = group_norm(outside)
         self.second = zeroed(nn.Conv2d(outside, outside, 3, padding=1))
         self.past = nn.Conv2d(inside, outside, 1) if inside != outside else nn.Identity()
-        self.attention = ViewAttention(outside, config.heads, whole=level == deepest) if level else None
+        self.attention = None
+        if level:
+            self.attention = ViewAttention(outside, config.heads, joint=level > 1, whole=level == deepest)
 
     def forward(
         self,
         hidden: Float[Tensor, "batch inside rows columns"],
         times: Float[Tensor, "batch width"],
         reference: Float[Tensor, "people tokens outside"],
-        group: tuple[int, int],
+        group: tuple[int, int, int],
     ) -> Float[Tensor, "batch outside rows columns"]:
-        """Group: how many people, and how many pictures of each."""
+        """Group: how many people, streams of each, and views of each stream."""
         gain, shift = self.modulate(times)[:, :, None, None].chunk(2, dim=1)
         inner = self.norm(self.first(hidden)) * (1 + gain) + shift
         hidden = self.past(hidden) + self.second(nn.functional.silu(inner))
@@ -172,14 +176,16 @@ class Block(nn.Module):
 
 
 class ViewAttention(nn.Module):
-    """Tokens look at the same row of all pictures of the person (or at all of them), then at the reference."""
+    """Tokens look at the same row of all views, at their twin in the other stream, then at the reference."""
 
-    def __init__(self, channels: int, heads: int, *, whole: bool) -> None:
+    def __init__(self, channels: int, heads: int, *, joint: bool, whole: bool) -> None:
+        """Joint: rows of both streams together; whole: all rows at once. Both cost too much on large maps."""
         super().__init__()
-        self.heads, self.whole = heads, whole
+        self.heads, self.joint, self.whole = heads, joint, whole
         self.norm = nn.LayerNorm(channels)
         self.queries_keys_values = nn.Linear(channels, 3 * channels)
         self.mix = zeroed(nn.Linear(channels, channels))
+        self.twin = zeroed(nn.Linear(channels, channels, bias=False))
         self.norm_reference = nn.LayerNorm(channels)
         self.ask = nn.Linear(channels, channels)
         self.answer = nn.Linear(channels, 2 * channels)
@@ -195,18 +201,23 @@ class ViewAttention(nn.Module):
         self,
         hidden: Float[Tensor, "batch channels rows columns"],
         reference: Float[Tensor, "people tokens channels"],
-        group: tuple[int, int],
+        group: tuple[int, int, int],
     ) -> Float[Tensor, "batch channels rows columns"]:
         """Attend within each person."""
-        people, pictures = group
+        people, streams, views = group
+        pictures = streams * views
         rows, columns = hidden.shape[2:]
         tokens = hidden.permute(0, 2, 3, 1).reshape(people, pictures, rows, columns, -1)
         # Rows first: a row of all pictures lies together.
         tokens = tokens.transpose(1, 2).reshape(people, rows * pictures * columns, -1)
-        runs = people if self.whole else people * rows
-        parts = self.queries_keys_values(self.norm(tokens)).reshape(runs, -1, 3 * tokens.shape[-1])
+        runs = people * (1 if self.whole else rows) * (1 if self.joint else streams)
+        known = self.norm(tokens)
+        parts = self.queries_keys_values(known).reshape(runs, -1, 3 * tokens.shape[-1])
         queries, keys, values = parts.chunk(3, dim=-1)
         tokens = tokens + self.mix(attend(queries, keys, values, self.heads)).reshape(tokens.shape)
+        if streams > 1:
+            other = known.reshape(people * rows, streams, views * columns, -1).flip(1)
+            tokens = tokens + self.twin(other.reshape(tokens.shape))
         keys, values = self.answer(reference).chunk(2, dim=-1)
         seen = attend(self.ask(self.norm_reference(tokens)), keys, values, self.heads)
         tokens = tokens + self.mix_reference(seen)
