@@ -330,7 +330,7 @@ class Page {
     document.addEventListener("keydown", event => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const busy = event.target.closest?.("input, select, summary, button"), arrow = arrows[event.key];
-      if (arrow && !busy) {
+      if (arrow && !event.target.closest?.("input, select")) {
         if (event.shiftKey) this.move(-24 * arrow[0], -24 * arrow[1]);
         else this.turn(0.1 * arrow[0], -0.08 * arrow[1]);
       } else {
