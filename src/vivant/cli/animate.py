@@ -93,7 +93,7 @@ def run(arguments: list[str]) -> int:
             save_motion(motion, avatar.rig, path)
         else:
             with run.step("film") as context:
-                write_frames(_counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
+                write_frames(counted(play(avatar, motion, shot), len(motion), context), path, motion.fps)
     made = path.with_suffix("") if path.suffix.lower() == ".png" else path
     terminal.show_files([made], as_json=options.json, quiet=options.quiet)
     return 0
@@ -123,7 +123,8 @@ def _motion(options: AnimateOptions, run: "Run", rig: "Rig") -> "Motion":
     return motion
 
 
-def _counted(frames: Iterable, total: int, context: "Context") -> Iterator:
+def counted(frames: Iterable, total: int, context: "Context") -> Iterator:
+    """Pass frames on, and tell after each how far it is."""
     for index, frame in enumerate(frames):
         yield frame
         context.advance((index + 1) / total)

@@ -130,7 +130,7 @@ def _skin(
         shape=(len(avatar.splats), num_joints),
     )
     said = torch.from_numpy(np.asarray(vert_from_splat.sum(1))).float()
-    loose = torch.from_numpy(np.asarray((vert_from_splat @ followed).todense())).float() / said.clamp(min=1e-30)
+    loose = torch.from_numpy(csr_matrix(vert_from_splat @ followed).toarray()).float() / said.clamp(min=1e-30)
     height = torch.from_numpy(np.linalg.norm(offsets, axis=1)).float()
     amount = ((height - LOOSE[0]) / (LOOSE[1] - LOOSE[0])).clamp(0, 1)[:, None] * (said > 0)
     weights, joints = (dense + (loose - dense) * amount).topk(min(INFLUENCES, num_joints), dim=1)

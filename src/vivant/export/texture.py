@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from vivant.core.cameras import Cameras, orbit, project
@@ -136,7 +136,7 @@ def _nearest_colors(splats: Splats, points: Float[Tensor, "texels 3"]) -> Float[
     if not len(points) or not len(splats):
         return torch.full_like(points, 0.5)
     near = min(8, len(splats))
-    distance, index = cKDTree(splats.means.numpy()).query(points.numpy(), k=near)
+    distance, index = KDTree(splats.means.numpy()).query(points.numpy(), k=near)
     share = 1 / (torch.from_numpy(distance.reshape(-1, near)).float() + 2e-3).square()
     own = 0.5 + BAND_0 * splats.sh[:, 0]
     return (own[index.reshape(-1, near)] * share[..., None]).sum(1) / share.sum(1, keepdim=True)

@@ -1,4 +1,6 @@
 """Rigged meshes as `.usdz` (OpenUSD, UsdSkel). The only importer of pxr, from the extra `vivant[usd]`."""
+# OpenUSD is made of compiled modules that do not tell type checkers what they hold.
+# pyright: reportAttributeAccessIssue=false
 
 import tempfile
 from pathlib import Path
