@@ -3,8 +3,8 @@
     python benchmarks/bench_networks.py [--views 16] [--steps 15] [--threads 2] [--dtype auto] [--quick]
 
 Weights do not matter for speed: random ones are taken. Each network is asked once before the clock runs.
-bfloat16 is taken where the processor multiplies it; `--dtype` forces a type. `--quick` times three steps and tells
-the rest.
+bfloat16 is taken where the processor multiplies it; `--dtype` forces a type. `--quick` times three steps and
+tells the rest.
 """
 
 import argparse

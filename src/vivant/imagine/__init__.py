@@ -1,5 +1,7 @@
 """Imagine what no photo shows: views by a generator."""
 
+from vivant.imagine.generate import GenerateConfig, Generated, generate
+from vivant.imagine.plan import PlanConfig, azimuths_from_front, turntable
 from vivant.imagine.sampler import (
     Denoiser,
     SamplerConfig,
@@ -12,10 +14,16 @@ from vivant.imagine.sampler import (
 
 __all__ = [
     "Denoiser",
+    "GenerateConfig",
+    "Generated",
+    "PlanConfig",
     "SamplerConfig",
+    "azimuths_from_front",
+    "generate",
     "levels_from",
     "sample",
     "sigma_schedule",
     "triangular_guidance",
+    "turntable",
     "windows",
 ]

@@ -8,7 +8,7 @@ that row in all views; colours and normals are two streams that see each other (
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vivant.networks.flow import scalings
@@ -50,6 +50,10 @@ class Encoded:
     """Tokens of the reference, one table a level (people, tokens, channels)."""
 
     switch: Float[Tensor, "people streams kinds"]
+
+    def at_views(self, index: Int[Tensor, " some"]) -> "Encoded":
+        """Same for some of the views."""
+        return Encoded(self.features[:, index], self.reference, self.switch)
 
 
 class ViewUNet(nn.Module):
