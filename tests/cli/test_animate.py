@@ -111,3 +111,40 @@ def test_what_cannot_be_done_is_told(
     assert (got, said in err) == (code, True), err
     assert "Traceback" not in err and "bug" not in err
     assert sorted(path.name for path in avatar.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "begins"),
+    [
+        ("turn.mp4", ("--turntable", "--seconds", "0.5"), b"\0\0\0"),
+        ("wave.webp", ("--motion", "wave", "--seconds", "1", "--background", "transparent"), b"RIFF"),
+        ("me.glb", ("--motion", "wave", "idle", "--texture-size", "16"), b"glTF"),
+        ("me.splats.glb", ("--motion", "wave"), b"glTF"),
+        ("me.ply", ("--motion", "wave", "--frame", "3", "--pad-sh3"), b"ply"),
+        ("me.spz", ("--raw",), b"\x1f\x8b"),
+        ("page.html", ("--motion", "wave", "--splats", "500"), b"<!"),
+    ],
+)
+def test_export_writes_what_the_suffix_says(
+    name: str,
+    extra: tuple[str, ...],
+    begins: bytes,
+    vivant: Vivant,
+    avatar: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from vivant.export import texture
+
+    monkeypatch.setattr(texture, "AROUND", ((0.0, 2),))
+    monkeypatch.setattr(texture, "PICTURE", 64)
+    out = avatar.parent / name
+    code, said, err = vivant("export", avatar, out, *extra, "--fps", "4", "--size", "48", "64")
+    assert (code, name in said) == (0, True), err
+    assert out.read_bytes().startswith(begins)
+
+
+def test_export_lists_the_formats_when_it_knows_none(vivant: Vivant, avatar: Path) -> None:
+    code, _, err = vivant("export", avatar, "me.fbx")
+    assert code == 2
+    for suffix in (".ply", ".glb", ".vrm", ".usdz", ".spz", ".splat", ".html", ".mp4"):
+        assert suffix in err
