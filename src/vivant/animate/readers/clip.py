@@ -82,7 +82,7 @@ class Clip:
         )
 
 
-def expect_bounded(name: str, frames: float, joints: int) -> None:
+def expect_bounded(name: str, frames: int | float, joints: int) -> None:
     """Refuse clips that would fill the memory, before anything is allocated.
 
     Raises:
