@@ -17,7 +17,7 @@ from vivant.records import Avatar, Motion
 
 FORMATS = {
     ".ply": "splats, as all 3D Gaussian viewers read them",
-    ".spz": "splats, ten times smaller",
+    ".spz": "splats, five times smaller",
     ".splat": "splats, for early web viewers",
     ".glb": "rigged and textured mesh with clips, for Blender, game engines and three.js",
     ".splats.glb": "rigged splats with clips (experimental)",
