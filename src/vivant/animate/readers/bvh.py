@@ -129,6 +129,8 @@ def _name(words: list[str], at: int) -> tuple[int, str]:
         end += 1
         if end - at > 8:
             raise ValueError("a joint's name has no end")
+    if end == at:
+        raise ValueError("a joint has no name")
     return end, " ".join(words[at:end])
 
 
