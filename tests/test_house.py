@@ -17,6 +17,7 @@ FLOORS = [
     {"recipes", "training", "dataset"},
     {"viewer", "doctor", "service"},
     {"cli"},
+    {"__main__"},
 ]
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ROOT = Path(__file__).parents[1]
