@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ from vivant.records import Avatar, Pose, Rendering, Rig
 from vivant.splat import rasterize
 
 
+@runtime_checkable
 class Contender(Protocol):
     """Somebody made from one photo, who can be posed and drawn."""
 

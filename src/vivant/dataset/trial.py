@@ -176,7 +176,8 @@ def measure_subject(
                     Row(subject.name, label, view, azimuth, aligned, region, metric, value)
                     for (region, metric), value in scores.items()
                 ]
-                if aligned:
+                # The page shows the photo's pose and one other; more would fill the memory.
+                if aligned and number < 2:
                     sights.append(Sight(subject.name, label, view, truth.color, ours.color))
         context.advance((number + 1) / len(moments))
     return tuple(rows), tuple(sights)

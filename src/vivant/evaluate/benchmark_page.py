@@ -107,7 +107,7 @@ def _differences(runs: tuple[Benchmark, ...], names: list[str]) -> str:
             region = "pose" if metric.startswith("joints") else "frame"
             aligned = metric != "joints_raw_mm"
             pair = [select(r, metric, aligned=aligned, region=region) for r in (runs[0], run)]
-            change = difference(*pair)
+            change = difference(pair[0], pair[1])
             mark = ""
             if change is not None and (change.low > 0 or change.high < 0):
                 mark = " class='better'" if (change.low > 0) == more else " class='worse'"
