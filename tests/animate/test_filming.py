@@ -89,6 +89,13 @@ def test_a_motion_gives_as_many_pictures_as_moments_from_one_camera() -> None:
     assert float((frames[0] - frames[4]).abs().max()) > 0.3
 
 
+def test_hands_raised_for_a_moment_stay_in_the_picture() -> None:
+    motion = builtin_motion("range_of_motion", fakes.rig(), fps=3.0)
+    for frame in play(fakes.avatar(), motion, SMALL):
+        rim = torch.cat([frame[0], frame[-1], frame[:, 0], frame[:, -1]])[:, 3]
+        assert float(rim.max()) < 0.5
+
+
 def test_a_turntable_ends_where_it_began() -> None:
     frames = list(turntable(fakes.avatar(), 4, SMALL))
     assert len(frames) == 4

@@ -179,18 +179,24 @@ def _whole(moments: list[Splats], shot: Shot, all_round: bool) -> tuple[Float[Te
     right = torch.tensor([math.cos(angle), 0, -math.sin(angle)])
     up, ahead = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([math.sin(angle), 0, math.cos(angle)])
     axes = torch.stack([right, up, ahead])
-    solid = torch.cat([splats.means[splats.opacities > 0.3][::5] for splats in moments])
-    solid = solid if len(solid) else torch.cat([splats.means for splats in moments])
-    places = solid[:1_000_000] @ axes.T
-    # One in two thousand may lie outside: a stray splat must not shrink the person.
-    low, high = torch.quantile(places, 0.0005, dim=0), torch.quantile(places, 0.9995, dim=0)
+    places = [_solid(splats) @ axes.T for splats in moments]
+    # One in two thousand may lie outside: a stray splat must not shrink the person. Each moment for itself,
+    # as a hand that is raised for a moment is few of all splats.
+    low = torch.stack([torch.quantile(place, 0.0005, dim=0) for place in places]).amin(0)
+    high = torch.stack([torch.quantile(place, 0.9995, dim=0) for place in places]).amax(0)
     middle, size = (low + high) / 2, high - low
     across = float(size[0])
     if all_round:
         # The axis goes through the trunk, not through the middle of a raised arm.
-        middle[[0, 2]] = places[:, [0, 2]].median(dim=0).values
+        middle[[0, 2]] = torch.cat(places)[:, [0, 2]].median(dim=0).values
         across = 2 * float(torch.stack([high - middle, middle - low])[:, [0, 2]].max())
     return middle @ axes, max(float(size[1]), across * shot.height / shot.width) + 0.04
+
+
+def _solid(splats: Splats) -> Float[Tensor, "places 3"]:
+    """Some places where there is something to see."""
+    solid = splats.means[splats.opacities > 0.3][::5]
+    return (solid if len(solid) else splats.means)[:1_000_000]
 
 
 def _face(avatar: Avatar, splats: Splats) -> tuple[Float[Tensor, "3"], float]:
@@ -221,7 +227,8 @@ def _composed(splats: Splats, cameras: Cameras, studio: Studio) -> Float[Tensor,
 
 def _sampled(avatar: Avatar, motion: Motion) -> list[Splats]:
     """A few moments of a motion: enough to know how much room it takes."""
-    return [pose_avatar(avatar, _moment(motion, i)) for i in range(0, len(motion), max(1, len(motion) // 8))]
+    step = math.ceil(len(motion) / 40)
+    return [pose_avatar(avatar, _moment(motion, frame)) for frame in range(0, len(motion), step)]
 
 
 def _eased(x: float) -> float:
