@@ -114,7 +114,7 @@ def six_from_matrices(matrices: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*
 def slerp_quats(
     a: Float[Tensor, "*batch 4"],
     b: Float[Tensor, "*batch 4"],
-    amount: Float[Tensor, "*batch 1"] | float,
+    amount: Float[Tensor, "*#batch 1"] | float,
 ) -> Float[Tensor, "*batch 4"]:
     """Go from `a` to `b` the short way; `amount` 0 gives `a`, 1 gives `b`."""
     b = torch.where((a * b).sum(-1, keepdim=True) < 0, -b, b)

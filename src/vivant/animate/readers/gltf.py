@@ -182,7 +182,7 @@ def _unit(values: Float[np.ndarray, "keys 4"]) -> Float[np.ndarray, "keys 4"]:
     return np.where(length > 1e-9, values / np.maximum(length, 1e-9), [0.0, 0.0, 0.0, 1.0])
 
 
-def _rest(glb: Glb, order: list[int]) -> dict[str, Float[Tensor, "nodes width"]]:
+def _rest(glb: Glb, order: list[int]) -> dict[str, Float[Tensor, "nodes _"]]:
     """The nodes' own translation, rotation and scale."""
     rows: dict[str, list[Any]] = {path: [] for path in WIDTHS}
     for node in order:
@@ -216,8 +216,8 @@ def _taken_apart(columns: list[float]) -> dict[str, list[float]]:
 
 def _world(
     parents: tuple[int, ...],
-    still: dict[str, Float[Tensor, "nodes width"]],
-    moving: dict[tuple[int, str], Float[np.ndarray, "frames width"]],
+    still: dict[str, Float[Tensor, "nodes _"]],
+    moving: dict[tuple[int, str], Float[np.ndarray, "frames _"]],
     frames: int,
 ) -> tuple[Float[Tensor, "frames nodes 4"], Float[Tensor, "frames nodes 3"]]:
     """Carry turns and places down the tree. Scales carry places along, but shear nothing."""
