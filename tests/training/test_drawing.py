@@ -81,3 +81,20 @@ def test_plain_splats_are_those_of_the_rasteriser_with_their_gradients() -> None
         assert one is not None and other is not None
         # Pixels that stop below a transmittance of 1e-4 in one and go on in the other.
         torch.testing.assert_close(one, other, atol=2e-2 * float(other.abs().max()), rtol=0)
+
+
+def test_a_dense_body_is_drawn_whole() -> None:
+    g = torch.Generator().manual_seed(0)
+    angle = 2 * torch.pi * torch.rand(20_000, generator=g)
+    up = 0.2 + 1.3 * torch.rand(20_000, generator=g)
+    means = torch.stack([0.15 * angle.cos(), up, 0.15 * angle.sin()], dim=-1)
+    quats = torch.tensor([1.0, 0, 0, 0]).repeat(20_000, 1)
+    flat = torch.full((20_000, 3), 0.006).log()
+    colors = torch.stack([angle.cos(), up, angle.sin()], dim=-1) * 0.3 + 0.5
+    splats = Splats(means, quats, flat, torch.full((20_000,), 2.0), sh_from_colors(colors))
+    seen = cameras(64, 30.0)
+    drawn = draw_splats(splats, up[:, None], seen, plain=True)
+    truth = rasterize(splats, seen, features=up[:, None])
+    # Splats behind so many others that a square leaves out are hidden nearly everywhere.
+    torch.testing.assert_close(drawn.color, truth.color, atol=2e-2, rtol=0)
+    assert float((drawn.alpha - truth.alpha).abs().mean()) < 1e-3

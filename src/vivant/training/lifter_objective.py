@@ -22,7 +22,7 @@ class LifterObjective:
     )
 
     def __init__(self, config: LifterConfig, side: int = 128) -> None:
-        """Keep the settings; pictures are compared at `side` pixels (a multiple of 16)."""
+        """Keep the settings; pictures are compared at `side` pixels (a multiple of 8)."""
         self.config, self.side = config, side
 
     def build(self) -> Lifter:

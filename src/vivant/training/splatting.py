@@ -11,10 +11,10 @@ from vivant.splat.rasterizer._limits import ALPHA_LEAST, ALPHA_MOST
 from vivant.splat.rasterizer._reference import project_splats
 from vivant.splat.rasterizer._request import Request
 
-TILE = 16
+TILE = 8
 """Pixels a side of a square whose splats are gathered together."""
 
-DEEPEST = 768
+DEEPEST = 2048
 """Splats before each square that are blended; those behind so many opaque ones are not seen."""
 
 
@@ -26,7 +26,7 @@ def draw_splats(
     Args:
         splats: In world axes.
         features: Blended as the colour is.
-        cameras: One picture each; sides that divide by 16.
+        cameras: One picture each; sides that divide by 8.
         plain: Whether to draw in plain torch; None does so on all devices but the CPU.
     """
     if plain is None:
