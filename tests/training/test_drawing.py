@@ -69,7 +69,7 @@ def test_plain_splats_are_those_of_the_rasteriser_with_their_gradients() -> None
         for value in vars(splats).values():
             value.requires_grad_()
         trust = torch.linspace(0, 1, 300)[:, None]
-        seen = cameras(48, 30.0, 150.0)
+        seen = cameras(32, 30.0)
         drawn = draw_splats(splats, trust, seen, plain=plain)
         truth = rasterize(splats, seen, features=trust)
         torch.testing.assert_close(drawn.color, truth.color, atol=2e-3, rtol=0)
