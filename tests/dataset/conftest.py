@@ -32,7 +32,11 @@ def write_boxes(folder: Path, name: str, seed: int = 0) -> Path:
     verts, faces, owner = [], [], []
     for joint, place in enumerate(joints):
         children = np.flatnonzero(parents == joint)
-        end = joints[children].mean(0) if len(children) else place + [0, 0.12 if "Head" in names[joint] else 0, 0.05]
+        end = (
+            joints[children].mean(0)
+            if len(children)
+            else place + [0, 0.12 if "Head" in names[joint] else 0, 0.05]
+        )
         middle, half = (place + end) / 2, np.abs(end - place) / 2 + 0.045
         base = 8 * joint
         verts.append(middle + CUBE * half)

@@ -35,12 +35,15 @@ def test_a_data_set_holds_every_sample_and_a_manifest(config: PeopleConfig, tmp_
 
 def test_two_workers_make_the_same_bytes_as_one(config: PeopleConfig, tmp_path: Path) -> None:
     one, two = (
-        write_people(Context(), config, tmp_path / str(n), 6, workers=n, **SETTINGS).read_bytes() for n in (1, 2)
+        write_people(Context(), config, tmp_path / str(n), 6, workers=n, **SETTINGS).read_bytes()
+        for n in (1, 2)
     )
     assert one == two
 
 
-def test_what_is_finished_is_kept_and_what_is_damaged_is_made_again(config: PeopleConfig, tmp_path: Path) -> None:
+def test_what_is_finished_is_kept_and_what_is_damaged_is_made_again(
+    config: PeopleConfig, tmp_path: Path
+) -> None:
     first = write_people(Context(), config, tmp_path, 8, **SETTINGS).read_bytes()
     kept, damaged = (tmp_path / f"people-00000{n}.tar" for n in (0, 1))
     before = kept.stat().st_mtime_ns

@@ -77,7 +77,12 @@ def test_a_body_of_one_colour_is_drawn_in_it(subject: trial.Subject) -> None:
 
 def test_people_come_by_identity_first_and_in_turn_with_the_wardrobe(config: PeopleConfig, tmp_path) -> None:
     both = replace(config, split="validation", wardrobe_folder=tmp_path)
-    assert subject_names(both, 4) == ("White_F_2_Casual", "wardrobe_1000000", "wardrobe_1000001", "wardrobe_1000002")
+    assert subject_names(both, 4) == (
+        "White_F_2_Casual",
+        "wardrobe_1000000",
+        "wardrobe_1000001",
+        "wardrobe_1000002",
+    )
     with pytest.raises(trial.BadInputError, match="5 people are asked for; these folders hold 1"):
         subject_names(replace(config, split="validation"), 5)
 
