@@ -37,7 +37,7 @@ def test_there_is_nothing_far_from_the_body() -> None:
         drawn = network()(nerf_scene(), seen.cam_from_world, seen.intrinsics)
     assert drawn.large.shape == (1, 4, 32, 32)
     assert float(drawn.small[:, 3, :, :2].abs().max()) < 1e-4
-    assert float(drawn.small[:, 3, 6:10, 7:9].min()) > 0.5
+    assert float(drawn.small[:, 3, 6:10, 7:9].mean()) > 0.8
 
 
 def test_random_shifts_of_samples_follow_the_generator() -> None:
