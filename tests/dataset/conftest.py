@@ -13,8 +13,10 @@ from vivant.dataset.figure import ANNY_FROM_MIXAMO
 
 BONES = {
     "Hips": "", "Spine": "Hips", "Spine1": "Spine", "Spine2": "Spine1", "Neck": "Spine2", "Head": "Neck",
-    **{side + name: (parent if parent in ("Hips", "Spine2") else side + parent) for side in ("Left", "Right")
-       for name, parent in (("Shoulder", "Spine2"), ("Arm", "Shoulder"), ("ForeArm", "Arm"), ("Hand", "ForeArm"),
+    **{side + name: (parent if parent in ("Hips", "Spine2") else side + parent)
+       for side in ("Left", "Right")
+       for name, parent in (("Shoulder", "Spine2"), ("Arm", "Shoulder"), ("ForeArm", "Arm"),
+                            ("Hand", "ForeArm"),
                             ("UpLeg", "Hips"), ("Leg", "UpLeg"), ("Foot", "Leg"), ("ToeBase", "Foot"))},
 }  # fmt: skip
 

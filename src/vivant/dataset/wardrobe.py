@@ -25,7 +25,7 @@ MAX_TEXTURE = 1024
 PATTERNED = 0.25
 """Share of garments that get a print of their own; the others keep their cloth, tinted or not."""
 
-LOGOS = ("male_casualsuit06",)
+LOGOS = ("male_casualsuit02", "male_casualsuit04", "male_casualsuit06", "female_casualsuit01")
 """Their pictures carry MakeHuman's mark: they are always painted anew."""
 
 
