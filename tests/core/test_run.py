@@ -1,3 +1,5 @@
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +84,26 @@ def test_a_damaged_result_is_made_again_and_told(tmp_path: Path) -> None:
     run(grow, a_hand(), Config())
     assert CALLS.count("grow") == 2
     assert any(isinstance(e, Noted) and "damaged" in e.text for e in events)
+
+
+def test_a_result_whose_time_cannot_be_set_is_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path)
+
+    def read_only(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "touch", read_only)
+    run = Run(tmp_path)
+    run(grow, a_hand(), Config())
+    assert CALLS.count("grow") == 1
+    assert run.timings[0].reused
+
+
+def test_a_result_that_may_not_be_read_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    Run(tmp_path)(grow, a_hand(), Config())
+    assert CALLS.count("grow") == 2
 
 
 def test_a_folder_that_cannot_be_written_costs_only_reuse(tmp_path: Path) -> None:

@@ -116,3 +116,14 @@ def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
         os.utime(path, (i, i))
     store.trim(tmp_path, limit=1000)
     assert sorted(p.stem for p in tmp_path.iterdir()) == [f"{i:02}" for i in range(2, 12)]
+
+
+def test_trim_bears_with_files_that_another_run_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(12):
+        (tmp_path / f"{i:02}.safetensors").write_bytes(bytes(100))
+    kept = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [*kept, tmp_path / "gone.safetensors"])
+    store.trim(tmp_path, limit=1000)
+    assert len([path for path in kept if path.exists()]) == 10

@@ -1,8 +1,10 @@
 """A run: one folder, one seed, one device, and stages that are done only once."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,14 +110,17 @@ class Run:
         if self.folder is None:
             return None
         path = self.folder / f"{stage.__name__}-{key}.safetensors"
-        if not path.is_file():
+        # A folder that may not be looked into holds nothing; saving will tell why.
+        if not os.access(path, os.R_OK):
             return None
         try:
             result = store.load(get_type_hints(stage)["return"], path)
         except BadFileError:
             self.context.note(f"The kept result {path.name} is damaged; it is made again.")
             return None
-        path.touch()
+        # The time of last use matters to `trim` only, which cannot remove files from a read-only folder either.
+        with contextlib.suppress(OSError):
+            path.touch()
         return result
 
     def _keep(self, name: str, key: str, result: object) -> None:

@@ -15,7 +15,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -136,7 +136,7 @@ def load(kind: type[T], path: Path) -> T:
         BadFileError: If the file is missing, truncated, or holds something else.
     """
     if not path.is_file():
-        raise BadFileError(f"{path} does not exist.")
+        raise BadFileError(f"{path} does not exist. Check the name and the folder.")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
@@ -174,13 +174,20 @@ def digest(value: Any) -> str:
 
 def trim(folder: Path, limit: int = KEPT_BYTES) -> None:
     """Remove the results used longest ago until the folder holds at most `limit` bytes."""
-    files = sorted(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.stat().st_size for path in files)
-    for path in files[:-8]:
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.glob("*.safetensors"):
+        # Another run may trim the same folder right now.
+        with suppress(FileNotFoundError):
+            state = path.stat()
+            found.append((state.st_mtime, state.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found)[:-8]:
         if total <= limit:
             return
-        total -= path.stat().st_size
-        path.unlink(missing_ok=True)
+        total -= size
+        # What may not be removed costs room, not the run.
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _flatten(record: Any, prefix: str, tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> None:
