@@ -2,6 +2,8 @@ import dataclasses
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +110,16 @@ def test_json_prints_one_event_a_line(vivant: Vivant, stages: fakes.Stages, phot
         "read_photo", "perceive", "fit_body", "lift", "refine_photo", "film_preview", "write_report",
     ]  # fmt: skip
     assert events[-1] == {"event": "Made", "files": [str(photo.parent / name) for name in MADE]}
+
+
+def test_a_reader_of_json_that_leaves_early_does_not_stop_the_work(photo: Path, tmp_path: Path) -> None:
+    command = (
+        f"{sys.executable} -m tests.cli.stand_in {tmp_path / 'cache'} nowhere unused create {photo} --json"
+    )
+    shell = f"{command} > >(head -1 >/dev/null)"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in photo.parent.iterdir())[:2] == ["me.avatar", "me.png"]
 
 
 def test_quiet_prints_nothing(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:

@@ -65,7 +65,7 @@ def _file_and_clip(word: str) -> tuple[Path, str | None]:
 def _lasting(motion: Motion, seconds: float | None) -> Motion:
     if seconds is None:
         return motion
-    count = round(seconds * motion.fps)
-    if not 1 <= count <= 100_000:
-        raise BadInputError(f"{seconds} s is {count} frames; 1 to 100,000 are possible.")
-    return motion.cut(count)
+    # Said so that NaN fails, too; it cannot be rounded.
+    if not 0.5 < seconds * motion.fps <= 100_000:
+        raise BadInputError(f"{seconds} s at {motion.fps:g} frames a second; 1 to 100,000 frames are possible.")
+    return motion.cut(round(seconds * motion.fps))

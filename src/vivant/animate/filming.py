@@ -53,6 +53,8 @@ class Shot:
             raise BadInputError(
                 f"A picture of {self.width} x {self.height} px; 16 to 8192 a side are possible."
             )
+        if not math.isfinite(self.azimuth):
+            raise BadInputError(f"An azimuth of {self.azimuth} degrees; a number is needed.")
         if not -85 <= self.elevation <= 85:
             raise BadInputError(f"An elevation of {self.elevation} degrees; -85 to 85 are possible.")
 

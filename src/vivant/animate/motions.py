@@ -54,11 +54,12 @@ def builtin_motion(name: str, rig: Rig, seconds: float | None = None, fps: float
         raise BadInputError(f"There is no motion {name!r}; there are {', '.join(MOTIONS)}.")
     natural, loops = MOTIONS[name]
     seconds = natural if seconds is None else seconds
-    count = round(seconds * fps)
-    if not 0 < fps <= 1000 or not 1 <= count <= 100_000:
+    # Said so that NaN fails, too; it cannot be rounded.
+    if not (0 < fps <= 1000 and 0.5 < seconds * fps <= 100_000):
         raise BadInputError(
-            f"{seconds} s at {fps} frames a second is {count} frames; 1 to 100,000 are possible."
+            f"{seconds} s at {fps} frames a second; 1 to 100,000 frames at up to 1000 a second are possible."
         )
+    count = round(seconds * fps)
     # A loop's last frame leads into its first, so it stops one frame short.
     phase = torch.arange(count) / (count if loops else max(count - 1, 1))
     if name == "range_of_motion":

@@ -1,5 +1,6 @@
 """`vivant animate`: play a motion on an avatar and film it."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class AnimateOptions:
     """Degrees above the horizon."""
 
     background: Literal["studio", "white", "black", "transparent"] = "studio"
-    """What is behind. Transparent needs .webp or .png."""
+    """What is behind. Transparent is for .webp, .gif and .png; .mp4 knows none and becomes white."""
 
     json: bool = False
     """Print one JSON event a line instead of a bar."""
@@ -74,12 +75,21 @@ def run(arguments: list[str]) -> int:
     """Do what the command line asks."""
     options = parse(AnimateOptions, "animate", arguments)
     from vivant.animate import Shot, motion_label, play, save_motion
+    from vivant.core.errors import BadInputError
     from vivant.core.folders import results_folder
     from vivant.core.run import Context, Run
     from vivant.core.store import expect_writable
     from vivant.export import expect_film, write_frames
     from vivant.records import load_avatar
 
+    if options.seconds is not None and not 0 < options.seconds < math.inf:
+        raise BadInputError(f"--seconds {options.seconds:g}: a time above 0 is needed.")
+    if not 0 < options.fps <= 1000:
+        raise BadInputError(
+            f"--fps {options.fps:g}: more than 0 and at most 1000 frames a second are possible."
+        )
+    if options.focal_px is not None and not 0 < options.focal_px < math.inf:
+        raise BadInputError(f"--focal-px {options.focal_px:g}: a number of pixels above 0 is needed.")
     label = options.from_film.stem if options.from_film else motion_label(options.motion)
     path = options.out or options.avatar.with_suffix(f".{label}.mp4")
     keep_motion = path.suffix.lower() == ".motion"

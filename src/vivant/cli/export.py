@@ -56,7 +56,7 @@ class ExportOptions:
     """Films: degrees above the horizon."""
 
     background: Literal["studio", "white", "black", "transparent"] = "studio"
-    """Films: what is behind. Transparent needs .webp or .png."""
+    """Films: what is behind. Transparent is for .webp, .gif and .png; .mp4 knows none and becomes white."""
 
     splats: int | None = None
     """Pages: at most so many splats, for slow phones."""
@@ -91,6 +91,8 @@ def run(arguments: list[str]) -> int:
         raise BadInputError(f"{path} has the suffix {path.suffix!r}; there are {told}.")
     else:
         format_of(path)
+    if options.frame is not None and not options.motion:
+        raise BadInputError(f"--frame {options.frame} is a frame of a motion: name one with --motion.")
     avatar = load_avatar(options.avatar)
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         with Run(context=Context(listener=listener)).step("export") as context:
@@ -98,9 +100,9 @@ def run(arguments: list[str]) -> int:
             if kind in KINDS:
                 path = _film(options, avatar, motions, context)
             elif kind == ".html":
-                from vivant.viewer import write_page
+                from vivant.viewer import spoken, write_page
 
-                write_page(avatar, path, motions or None, options.splats)
+                write_page(avatar, path, motions or None, options.splats, spoken(options.avatar.stem))
             else:
                 path = export_avatar(context, avatar, path, motions, options.frame, config)
     terminal.show_files([path], as_json=options.json, quiet=options.quiet)
@@ -132,9 +134,12 @@ def _film(options: ExportOptions, avatar: "Avatar", motions: "tuple[Motion, ...]
         raise BadInputError(f"A film plays one motion; {len(motions)} are given.")
     if not 0 < options.fps <= 1000:
         raise BadInputError(f"{options.fps} frames a second; up to 1000 are possible.")
-    turn = round((4.0 if options.seconds is None else options.seconds) * options.fps)
-    if not motions and not 1 <= turn <= 100_000:
-        raise BadInputError(f"A turntable of {turn} frames; 1 to 100,000 are possible.")
+    seconds = 4.0 if options.seconds is None else options.seconds
+    if not motions and not 0.5 < seconds * options.fps <= 100_000:
+        raise BadInputError(
+            f"A turntable of {seconds} s at {options.fps} frames a second; 1 to 100,000 frames are possible."
+        )
+    turn = 0 if motions else round(seconds * options.fps)
     shot = Shot(*options.size, options.azimuth, options.elevation, "none", options.background)
     if not motions:
         frames, count = turntable(avatar, turn, shot), turn

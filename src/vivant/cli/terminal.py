@@ -6,6 +6,7 @@ Results go to stdout. Progress and errors go to stderr, so that pipes carry resu
 import dataclasses
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -185,7 +186,11 @@ class _NoteHandler(logging.Handler):
 
 
 def _print_json(event: Event) -> None:
-    print(json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}), flush=True)
+    try:
+        print(json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}), flush=True)
+    except BrokenPipeError:
+        # Nobody reads how far it is any more; the files are wanted all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Bars:

@@ -50,6 +50,15 @@ class ExportConfig:
     meta: VrmMeta = field(default_factory=VrmMeta)
     """.vrm: who made the avatar, and what others may do with it."""
 
+    def __post_init__(self) -> None:
+        """Check what the encoder of pictures knows.
+
+        Raises:
+            BadInputError: If the quality is out of range.
+        """
+        if not 1 <= self.quality <= 100:
+            raise BadInputError(f"A JPEG quality of {self.quality}; 1 to 100 are possible.")
+
 
 def export_avatar(
     context: Context,
