@@ -2,8 +2,9 @@
 
     python benchmarks/bench_create.py [photo.jpg ...] [--runs 3]
 
-Without photos: the clean ones of `../shared/photos`, where that exists, and the bundled sample. Each run is a process
-of its own with nothing kept from before; the first one is warm-up and not counted. Prints a Markdown table of medians.
+Without photos: the clean ones of `../shared/photos`, where that exists, and the bundled sample. Each run is a
+process of its own with nothing kept from before; the first one is warm-up and not counted. Prints a Markdown
+table of medians.
 """
 
 import argparse

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests import fakes
-from vivant.animate import MOTIONS
 
+from vivant.animate import MOTIONS
 from vivant.cli import main
 from vivant.recipes import RECIPES, sample_photo
 

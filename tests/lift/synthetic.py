@@ -145,9 +145,10 @@ def _person(image: Tensor, foreground: Tensor, alpha: Tensor, camera: Cameras, r
     return Person(
         image=image, foreground=foreground, alpha=alpha, intrinsics=camera.intrinsics[0],
         photo_from_image=torch.eye(3), keypoints=points, keypoints_world=torch.zeros(33, 3),
-        confidence=torch.ones(33), spread_px=torch.ones(33), face=torch.zeros(478, 3), left_hand=None, right_hand=None,
-        visible_parts=("head", "torso", "left_arm", "right_arm", "left_hand", "right_hand", "left_leg", "right_leg",
-                       "left_foot", "right_foot"),
+        confidence=torch.ones(33), spread_px=torch.ones(33), face=torch.zeros(478, 3),
+        left_hand=None, right_hand=None,
+        visible_parts=("head", "torso", "left_arm", "right_arm", "left_hand", "right_hand",
+                       "left_leg", "right_leg", "left_foot", "right_foot"),
         notes=(),
     )  # fmt: skip
 

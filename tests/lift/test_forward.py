@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.lift.conftest import posed, psnr
 from scipy import ndimage
+from tests.lift.conftest import posed, psnr
 from tests.lift.synthetic import BACKGROUND, HAIR, LOGO, SHIRT, SKIN, TROUSERS, Truth, cropped
 
 from vivant.body import forward_kinematics, skin_points

@@ -1,8 +1,8 @@
 """Flat charts of a part's colours: what was seen, smoothed so that one garment wins at each height.
 
-The colours seen are sorted into a few families. For each family a chart (along the part by across it) tells how much of it was seen
-where; blurred charts compete at each place. So a guess is the colour most seen around there, its borders are
-smooth lines, and a print or a tie loses against the cloth around it.
+The colours seen are sorted into a few families. For each family a chart (along the part by across it) tells
+how much of it was seen where; blurred charts compete at each place. So a guess is the colour most seen around
+there, its borders are smooth lines, and a print or a tie loses against the cloth around it.
 """
 
 from dataclasses import dataclass

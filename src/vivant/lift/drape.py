@@ -1,7 +1,8 @@
 """Push the skin out to the mask: clothes, hair and shoes as a smooth field of shifts.
 
-Where the body's outline meets the background, a ray is walked along the outline's normal until the mask ends. Those
-shifts are spread over the skin by an energy of bending and stretching, so that sleeves widen as a whole and nothing tears.
+Where the body's outline meets the background, a ray is walked along the outline's normal until the mask ends.
+Those shifts are spread over the skin by an energy of bending and stretching, so that sleeves widen as a whole
+and nothing tears.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ OUTWARD = (0.10, 0.14, 0.07, 0.07, 0.02, 0.02, 0.10, 0.10, 0.07, 0.07)
 """Metres that each part's outline may be pushed out: beyond lies something else (a bag, a skirt's far side)."""
 
 INWARD = (0.06, 0.04, 0.06, 0.06, 0.03, 0.03, 0.06, 0.06, 0.05, 0.05)
+"""The same, for outlines that stand out of the mask and are drawn in."""
 
 ROUND = (0.35, 0.9, 0.6, 0.6, 0.0, 0.0, 0.5, 0.5, 0.7, 0.7)
 """How much of the outline's outward shift the front and back of a part take along their normals."""
@@ -144,7 +146,7 @@ def find_outline(
 def _walk(
     pixels: ndarray, flat: ndarray, part: ndarray, metres_per_px: ndarray, drawn: Depths, alpha: ndarray
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """Metres from outline points to the mask's edge, where one was found, and where another part came before."""
+    """Metres from outline points to the mask's edge, where one was found, and where a part came before."""
     inside = _bilinear(alpha, pixels) > 0.5
     sign = np.where(inside, 1.0, -1.0)
     limit = np.where(inside, np.array(OUTWARD)[part], np.array(INWARD)[part]) / metres_per_px
@@ -178,7 +180,7 @@ def _first(events: Bool[ndarray, "points steps"]) -> Int[ndarray, " points"]:
 def _goals(
     outline: Outline, shifts: ndarray, now: ndarray, skin: Skin, regions: Regions
 ) -> tuple[ndarray, ndarray, sparse.csr_matrix]:
-    """Where the outline's points shall be shifted, how firmly, and the matrix that picks them from the vertices."""
+    """Where the outline's points shall go, how firmly, and the matrix that picks them from the vertices."""
     rows = np.arange(len(outline.share))
     values = np.concatenate([1 - outline.share, outline.share])
     lines = sparse.csr_matrix(
@@ -196,8 +198,8 @@ def _rounding(
 ) -> tuple[ndarray, ndarray]:
     """Shifts along the normals that give front and back some of the thickness seen at the outline.
 
-    Left and right are averaged at each height of a part, so that a limb that merely lies beside its place in the
-    mask is moved and not thickened.
+    Left and right are averaged at each height of a part, so that a limb that merely lies beside its place in
+    the mask is moved and not thickened.
     """
     total = np.where(outline.meets, 0.0, (goal[:, :2] * outline.normal).sum(1))
     rounding, firmness = np.zeros_like(now), np.zeros(len(now))

@@ -118,7 +118,8 @@ def hang(
     )
     lift = np.clip(ndimage.map_coordinates(
         hull - ndimage.gaussian_filter(profile, (1.0, 1.0), mode=("wrap", "nearest")),
-        [(angle / (2 * np.pi) + 0.5) * SECTORS - 0.5, (verts[mine, 1] - low) / HANG_CELL - 0.5], order=1, mode="nearest",
+        [(angle / (2 * np.pi) + 0.5) * SECTORS - 0.5, (verts[mine, 1] - low) / HANG_CELL - 0.5],
+        order=1, mode="nearest",
     ), 0, 0.08)  # fmt: skip
     fade = ramp(verts[mine, 1], low, low + 0.10) * ramp(-verts[mine, 1], -high, -high + 0.06)
     moved = verts.copy()

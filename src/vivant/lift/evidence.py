@@ -103,7 +103,7 @@ def gather(
 
 
 def _plainest(color: ndarray, places: list[ndarray]) -> ndarray:
-    """The middle colour of the place that has the least other colours: a fit may put a hand on something else."""
+    """The middle colour of the plainest place: a fit may put a hand on something else."""
     middles = [np.median(color[place], 0) for place in places]
     spread = [np.abs(color[place] - middle).mean() for place, middle in zip(places, middles, strict=True)]
     return middles[int(np.argmin(spread))]

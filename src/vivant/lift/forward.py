@@ -30,7 +30,6 @@ from vivant.lift.tuck import tuck_hidden_hands
 from vivant.records import Avatar, Binding, Body, Origin, Person, Splats
 from vivant.splat import sh_from_colors
 
-
 LOOSE = 0.015
 """Metres that loose clothes stand off the trunk."""
 
@@ -62,8 +61,8 @@ class LiftConfig:
 def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Avatar:
     """Dress the body in the photo's colours, and guess what the photo does not show.
 
-    Seen splats take the photo's colour; the rest is completed from the other side, from what is seen at the same height, and
-    from the hair, and gets little trust.
+    Seen splats take the photo's colour; the rest is completed from the other side, from what is seen at the
+    same height, and from the hair, and gets little trust.
     """
     bare = fine_skin(body)
     regions = find_regions(bare, body.rig)

@@ -1,8 +1,8 @@
 """What a place would look like had the photo not shown it.
 
-Three sources. The other side of the body, where that was seen (face, arms, legs). What was seen at the same height of the same
-part, by the most frequent colour and with the sides counting more than the middle, so that prints, ties and lapels stay in front.
-Hair for the back of the head.
+Three sources. The other side of the body, where that was seen (face, arms, legs). What was seen at the same
+height of the same part, by the most frequent colour and with the sides counting more than the middle, so that
+prints, ties and lapels stay in front. Hair for the back of the head.
 """
 
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ def guess_colors(places: Places, sight: Sight, evidence: Evidence) -> Float[ndar
 
 
 def _not_below_the_cut(along: ndarray, shown: ndarray) -> ndarray:
-    """Where a picture ends above the shins, take what lies well above its end: the last rows show belts and hands."""
+    """Where a picture ends above the shins, look well above its end: the last rows show belts and hands."""
     low = float(np.percentile(shown, 1)) if len(shown) else 0.0
     return np.maximum(along, low + 0.12) if low > 0.3 else along
 
@@ -174,7 +174,7 @@ def _elsewhere(
 
 
 def _darken_unseen_legs(guess: ndarray, places: Places, seen: ndarray) -> None:
-    """Legs below a cut-off picture wear dark trousers with a touch of the colour above, not a stretched shirt."""
+    """Legs below a cut-off picture wear dark trousers, touched by the colour above: no stretched shirt."""
     legs = np.isin(places.part, (LEFT_LEG, RIGHT_LEG))
     core = np.isin(places.part, (TRUNK, LEFT_LEG, RIGHT_LEG)) & seen
     if not core.any():
@@ -237,7 +237,7 @@ def _take_relief(
 
 
 def _folded(rest: ndarray, shown: ndarray) -> ndarray:
-    """Where on the patch of hair that was seen each place of the head finds its strands: the patch, mirrored on and on."""
+    """Where each place of the head finds its strands on the patch of hair seen, mirrored on and on."""
     low, high = np.percentile(shown, 5, axis=0), np.percentile(shown, 95, axis=0)
     around = 0.09 * np.arctan2(rest[:, 0], -rest[:, 2])
     turns = (np.stack([around, rest[:, 1]], 1) - low) / np.maximum(high - low, 0.005)

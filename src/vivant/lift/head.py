@@ -1,4 +1,4 @@
-"""What the head looks like where the photo does not show it: hair of any length, patterned hats, neck and ears."""
+"""What the head looks like where the photo does not show it: hair, patterned hats, neck and ears."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Scatter splats over the skin: dense where the photo shows detail, face and hands, thin where nothing was seen."""
+"""Scatter splats over the skin: dense on detail, face and hands, thin where the photo shows nothing."""
 
 from dataclasses import dataclass
 

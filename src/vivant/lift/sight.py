@@ -26,7 +26,7 @@ class Sight:
     """1 where the photo surely shows the place, 0 where it does not: how far it is an example for others."""
 
     share: Float[ndarray, " points"]
-    """How much of its colour a place takes from the photo: at a slant a stretched colour is better than a guess."""
+    """How much of its colour a place takes from the photo: at a slant, stretched is better than guessed."""
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ def find_hem(
 ) -> float | None:
     """Height at rest of a skirt's hem; None if the person wears none.
 
-    A skirt fills the mask between the legs down to one height, is there still about as wide as the hips, and ends at an edge of
-    colour; trousers leave a gap, or get narrow, or go on.
+    A skirt fills the mask between the legs down to one height, is there still about as wide as the hips, and
+    ends at an edge of colour; trousers leave a gap, or get narrow, or go on.
     """
     legs = [regions.part == part for part in (LEFT_LEG, RIGHT_LEG)]
     crotch = _crotch(skin, legs)

@@ -29,8 +29,8 @@ def sharpen(
 ) -> Float[ndarray, "splats 3"]:
     """Colours whose blend comes nearest to a picture.
 
-    Blending blurs: each pixel is a mean of splats. The colours that undo this follow from the blend's own weights by
-    Jacobi steps, each of which moves a splat by the mean error of its pixels.
+    Blending blurs: each pixel is a mean of splats. The colours that undo this follow from the blend's own
+    weights by Jacobi steps, each of which moves a splat by the mean error of its pixels.
 
     Args:
         posed: In the photo's pose, world axes.

@@ -143,7 +143,7 @@ def _split(
         rig_face: The rig's triangle each is part of.
         corners: Its corners' barycentrics there.
     """
-    # Numbers 0 to 2 are corners, 3 to 5 the middles; a pattern is turned until its first sides are the halved ones.
+    # Numbers 0 to 2 are corners, 3 to 5 the middles. A pattern is turned until its first sides are the halved.
     patterns = {
         0: [(0, 1, 2)],
         1: [(0, 3, 2), (3, 1, 2)],
