@@ -38,8 +38,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(pictures, "TALL", 64)
     monkeypatch.setattr(pictures, "FACE", 48)
     monkeypatch.setattr(deliver, "PREVIEW", Shot(60, 80))
-    for name, (make, seconds, loops) in MOTIONS.items():
-        monkeypatch.setitem(MOTIONS, name, (make, seconds / 10, loops))
+    for name, (seconds, loops) in MOTIONS.items():
+        monkeypatch.setitem(MOTIONS, name, (seconds / 10, loops))
     fakes.Stages().install(monkeypatch)
     work = tmp_path / "work"
     work.mkdir()
