@@ -80,6 +80,14 @@ def test_another_suffix_is_refused_before_anything_is_drawn(tmp_path: Path) -> N
         write_frames(never(), tmp_path / "a.avi", 10.0)
 
 
+@pytest.mark.parametrize("name", ["a.webp", "a.gif", "a.mp4"])
+@pytest.mark.parametrize("fps", [0.0, -3.0, float("nan")])
+def test_an_impossible_rate_is_refused(name: str, fps: float, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="frames a second"):
+        write_frames(frames(), tmp_path / name, fps)
+    assert not any(tmp_path.iterdir())
+
+
 def test_no_frames_are_refused(tmp_path: Path) -> None:
     for name in ("a.webp", "a.png"):
         with pytest.raises(BadInputError, match="at least one frame"):

@@ -6,6 +6,7 @@ from tests.fit.figures import FOCAL, Figure, make_anatomy, make_figure, make_sta
 
 from vivant.body import forward_kinematics, pose_verts
 from vivant.core.cameras import transform
+from vivant.core.errors import BadInputError
 from vivant.core.run import Context
 from vivant.fit import FitConfig, fit_body, fit_quality
 from vivant.records import BODY_POINTS, Body, Person
@@ -16,6 +17,15 @@ KNOWN_LENS = FitConfig(focal_px=FOCAL)
 
 def fit(person: Person, config: FitConfig = KNOWN_LENS) -> Body:
     return fit_body(Context(), person, config)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"focal_px": float("nan")}, {"focal_px": -1.0}, {"age": 1.5}, {"gender": float("nan")}],
+)
+def test_what_no_body_can_be_is_told_before_the_work(wrong: dict) -> None:
+    with pytest.raises(BadInputError, match=str(next(iter(wrong.values())))):
+        FitConfig(**wrong)
 
 
 def joints_cam(body: Body) -> torch.Tensor:

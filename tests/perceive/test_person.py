@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 from tests.perceive.figures import listening, overlap, perceive_pixels, photo_of
 
-from vivant.core.errors import ManyPersonsError, NoPersonError
+from vivant.core.errors import BadInputError, ManyPersonsError, NoPersonError
 from vivant.core.images import resize_pixels, to_bytes
 from vivant.core.run import Context
 from vivant.perceive import PerceiveConfig, perceive, read_photo
@@ -21,6 +21,14 @@ WHOLE = {
     "head", "torso", "left_arm", "right_arm", "left_hand", "right_hand",
     "left_leg", "right_leg", "left_foot", "right_foot",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"margin": float("nan")}, {"margin": -3.0}, {"min_height": 0}, {"max_height": 50}]
+)
+def test_what_cannot_be_cut_out_is_told_before_the_work(wrong: dict) -> None:
+    with pytest.raises(BadInputError, match=str(next(iter(wrong.values())))):
+        PerceiveConfig(**wrong)
 
 
 def in_photo(person: Person, points: torch.Tensor) -> torch.Tensor:

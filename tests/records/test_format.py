@@ -1,5 +1,6 @@
 """The avatar file, read by its description alone (docs/format.md), and by us when strangers made it."""
 
+import dataclasses
 import json
 import struct
 import tracemalloc
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import fakes
 
-from vivant.core.errors import BadFileError
+from vivant.core.errors import BadFileError, BadInputError
 from vivant.records import Avatar, load_avatar, save_avatar
 
 DTYPES = {"F32": "<f4", "I64": "<i8"}
@@ -106,6 +107,16 @@ def test_numbers_that_are_none_are_refused(content: tuple[dict, bytes, Path], na
     bad = numbers[:begin] + struct.pack("<f", float("nan")) + numbers[begin + 4 :]
     with pytest.raises(BadFileError, match=name):
         load_avatar(rewritten(path, header, bad))
+
+
+def test_an_avatar_with_numbers_that_are_none_is_not_saved(tmp_path: Path) -> None:
+    avatar = fakes.avatar()
+    means = avatar.splats.means.clone()
+    means[0, 0] = float("nan")
+    broken = dataclasses.replace(avatar, splats=dataclasses.replace(avatar.splats, means=means))
+    with pytest.raises(BadInputError, match=r"splats\.means"):
+        save_avatar(broken, tmp_path / "a.avatar")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["rig.faces", "binding.face", "binding.skin_joints", "rig.uv_faces"])

@@ -104,9 +104,9 @@ def read_picture(path: Path, max_side: int, *, texture: bool = False) -> Picture
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise BadPhotoError(f"{path} is a folder; a photo is needed. Name a file in it.")
     try:
+        if path.is_dir():
+            raise BadPhotoError(f"{path} is a folder; a photo is needed. Name a file in it.")
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise BadPhotoError(

@@ -24,10 +24,12 @@ def write_frames(
     Only mp4 knows no transparency; transparent parts become white there.
 
     Raises:
-        BadInputError: If there are no frames, or the suffix is another one.
+        BadInputError: If there are no frames, the rate is impossible, or the suffix is another one.
         OutputError: If the film cannot be written.
     """
     path = Path(path)
+    if not 0 < fps <= 1000:
+        raise BadInputError(f"{fps} frames a second; more than 0 and at most 1000 are possible.")
     expect_film(path)
     if path.suffix.lower() == ".mp4":
         write_mp4(frames, path, fps)

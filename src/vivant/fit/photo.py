@@ -1,5 +1,6 @@
 """The stage: a person in a photo in, the body that fits out."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vivant.body import load_anny
+from vivant.core.errors import BadInputError
 from vivant.core.run import Context
 from vivant.fit.beliefs import make_prior
 from vivant.fit.evidence import gather_evidence
@@ -42,6 +44,20 @@ class FitConfig:
 
     gender: float = 0.5
     """0 male, 1 female; it cannot be read off the picture reliably."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what a body can be.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        if self.steps < 1:
+            raise BadInputError(f"{self.steps} steps of the fit; at least 1 is needed.")
+        if self.focal_px is not None and not 0 < self.focal_px < math.inf:
+            raise BadInputError(f"A focal length of {self.focal_px} px; a number above 0 is needed.")
+        for name, value in (("age", self.age), ("gender", self.gender)):
+            if not 0 <= value <= 1:
+                raise BadInputError(f"The {name} {value}; 0 to 1 are possible.")
 
 
 def fit_body(context: Context, person: Person, config: FitConfig) -> Body:

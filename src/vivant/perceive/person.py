@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.core.errors import NoPersonError
+from vivant.core.errors import BadInputError, NoPersonError
 from vivant.core.images import resize_plane, to_bytes, to_float
 from vivant.core.run import Context
 from vivant.engines.catalog import load_vision
@@ -51,6 +51,19 @@ class PerceiveConfig:
 
     margin: float = 0.12
     """Room around the person, as a part of the person's longer side."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be cut out.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        if not 1 <= self.min_height <= self.max_height:
+            raise BadInputError(
+                f"Persons of {self.min_height} to {self.max_height} px; at least 1, the smaller first."
+            )
+        if not 0 <= self.margin <= 10:
+            raise BadInputError(f"A margin of {self.margin}; 0 to 10 are possible.")
 
 
 def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:

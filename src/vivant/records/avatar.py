@@ -11,7 +11,7 @@ from torch import Tensor
 from vivant.core import store
 from vivant.core.cameras import Cameras
 from vivant.core.checks import expect_counts
-from vivant.core.errors import BadFileError
+from vivant.core.errors import BadFileError, BadInputError
 from vivant.records.body import Pose, Rig, Shape
 from vivant.records.splats import Binding, Splats
 
@@ -73,8 +73,12 @@ def save_avatar(avatar: Avatar, path: Path | str) -> None:
     """Write an avatar as one file: safetensors with a JSON header.
 
     Raises:
+        BadInputError: If a number is not finite: nothing could read the file.
         OutputError: If the file cannot be written.
     """
+    bad = _bad_number(avatar)
+    if bad is not None:
+        raise BadInputError(f"`{bad}` has values that are not finite; {path} would be unreadable.")
     store.save(avatar, Path(path))
 
 
@@ -85,19 +89,24 @@ def load_avatar(path: Path | str) -> Avatar:
         BadFileError: If the file is missing, damaged, hostile, or of another version.
     """
     avatar = store.load(Avatar, Path(path))
-    _refuse_bad_numbers(avatar, Path(path))
+    bad = _bad_number(avatar)
+    if bad is not None:
+        raise BadFileError(f"{path} is damaged: `{bad}` has values that are not finite.")
     _refuse_bad_indices(avatar, Path(path))
     return avatar
 
 
-def _refuse_bad_numbers(record: Any, path: Path, prefix: str = "") -> None:
-    """A number that is none would spread, and its file would be found out late."""
+def _bad_number(record: Any, prefix: str = "") -> str | None:
+    """Name an array with a number that is none: it would spread, and be found out late."""
     for field in dataclasses.fields(record):
         value, name = getattr(record, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
-            _refuse_bad_numbers(value, path, name + ".")
+            bad = _bad_number(value, name + ".")
+            if bad is not None:
+                return bad
         elif isinstance(value, Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
-            raise BadFileError(f"{path} is damaged: `{name}` has values that are not finite.")
+            return name
+    return None
 
 
 def _refuse_bad_indices(avatar: Avatar, path: Path) -> None:
