@@ -130,8 +130,10 @@ def hang(
 
 def _filled(profile: ndarray) -> ndarray:
     """Give empty cells the nearest value at the same angle."""
-    index = ndimage.distance_transform_edt(
-        profile == 0, sampling=(3, 1), return_distances=False, return_indices=True
+    index = np.asarray(
+        ndimage.distance_transform_edt(
+            profile == 0, sampling=(3, 1), return_distances=False, return_indices=True
+        )
     )
     return profile[index[0], index[1]]
 

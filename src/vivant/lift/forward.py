@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from vivant.body import forward_kinematics, skin_points, skin_quats
+from vivant.core.errors import BadInputError
 from vivant.core.run import Context
 from vivant.lift.complete import complete
 from vivant.lift.drape import drape
@@ -56,6 +57,17 @@ class LiftConfig:
 
     hanging: float = 0.6
     """How far clothes fall straight over the hollows of the trunk: 0 is a second skin, 1 spans all."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be built.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        if not 1000 <= self.splats <= 1_000_000:
+            raise BadInputError(f"{self.splats} splats; 1,000 to 1,000,000 are possible.")
+        if not 0 <= self.hanging <= 1:
+            raise BadInputError(f"Clothes that hang by {self.hanging}; 0 to 1 are possible.")
 
 
 def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Avatar:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import ndimage
 
+from vivant.lift.nearest import distance_to
 from vivant.lift.posed import Lens, facing
 from vivant.records import Hand, Person
 
@@ -65,7 +66,7 @@ def prepare_picture(person: Person) -> Picture:
     alpha = person.alpha.double().numpy()
     solid = alpha > 0.5
     # The border of the picture is no edge of the person.
-    inside = ndimage.distance_transform_edt(np.pad(solid, 1, mode="edge"))[1:-1, 1:-1]
+    inside = distance_to(~np.pad(solid, 1, mode="edge"))[1:-1, 1:-1]
     weight = ndimage.gaussian_filter(alpha, 1.0)
     smooth = np.stack([ndimage.gaussian_filter(color[..., k] * alpha, 1.0) for k in range(3)], -1)
     smooth = np.where(weight[..., None] > 0.05, smooth / np.maximum(weight[..., None], 0.05), color)
