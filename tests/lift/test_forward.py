@@ -11,6 +11,7 @@ from tests.lift.synthetic import BACKGROUND, HAIR, LOGO, SHIRT, SKIN, TROUSERS, 
 
 from vivant.body import forward_kinematics, skin_points
 from vivant.core.cameras import Cameras, orbit
+from vivant.core.errors import BadInputError
 from vivant.core.rotations import quats_from_rotvecs, quats_identity
 from vivant.core.run import Context
 from vivant.lift import LiftConfig, lift
@@ -184,3 +185,9 @@ def test_the_avatar_is_made_of_finite_numbers(avatar: Avatar) -> None:
         assert bool(torch.isfinite(values).all())
     assert float(splats.scales.max()) < 0.05
     assert math.isclose(float(avatar.binding.skin_weights.sum(1).mean()), 1.0, abs_tol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"splats": -5}, {"splats": 0}, {"hanging": float("nan")}, {"hanging": 1.5}])
+def test_what_cannot_be_built_is_told_before_the_work(wrong: dict) -> None:
+    with pytest.raises(BadInputError, match=str(next(iter(wrong.values())))):
+        LiftConfig(**wrong)
