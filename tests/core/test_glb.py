@@ -111,12 +111,65 @@ def test_damaged_and_hostile_files_are_refused(content: bytes, told: str) -> Non
         ({"componentType": [5126]}, "no known kind"),
         ({"bufferView": 7}, "names bufferViews 7; there are 1"),
         ({"bufferView": "0"}, "names bufferViews '0'"),
-        ({"sparse": {}}, "sparse"),
+        ({"sparse": {}}, "no object with indices and values"),
+        ({"sparse": 3}, "no object with indices and values"),
+        (
+            {"sparse": {"count": 3, "indices": {"bufferView": 0, "componentType": 5121}, "values": {}}},
+            "replaces 3",
+        ),
+        (
+            {"sparse": {"count": 1, "indices": {"bufferView": 0, "componentType": 5126}, "values": {}}},
+            "replaces 1",
+        ),
+        ({"sparse": {"count": 1, "indices": {"componentType": 5121}, "values": {}}}, "names bufferViews None"),
+        (
+            {
+                "sparse": {
+                    "count": 1,
+                    "indices": {"bufferView": 0, "componentType": 5121, "byteOffset": 24},
+                    "values": {},
+                }
+            },
+            "points outside",
+        ),
+        (
+            {
+                "sparse": {
+                    "count": 1,
+                    "indices": {"bufferView": 0, "componentType": 5121, "byteOffset": 7},
+                    "values": {},
+                }
+            },
+            "replaces element 63 of 2",
+        ),
     ],
 )
 def test_accessors_that_point_anywhere_are_refused(accessor: dict[str, object], told: str) -> None:
     with pytest.raises(BadFileError, match=told):
         read_accessor(changed(**accessor), 0)
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_sparse_accessors_replace_single_elements(filled: bool) -> None:
+    binary = FLOATS.tobytes() + np.array([1], "<u2").tobytes() + b"--" + np.array([7, 8, 9], "<f4").tobytes()
+    sparse = {
+        "count": 1,
+        "indices": {"bufferView": 1, "componentType": 5123},
+        "values": {"bufferView": 1, "byteOffset": 4},
+    }
+    glb = changed(sparse=sparse)
+    glb.document["bufferViews"] = [*DOCUMENT["bufferViews"], {"buffer": 0, "byteOffset": 24, "byteLength": 16}]
+    if not filled:
+        del glb.document["accessors"][0]["bufferView"]
+    values = read_accessor(Glb(glb.document, binary), 0)
+    assert values.tolist() == [[0.0, 1.0, 2.0] if filled else [0.0, 0.0, 0.0], [7.0, 8.0, 9.0]]
+
+
+def test_a_count_alone_takes_no_memory() -> None:
+    glb = changed(count=10**9)
+    del glb.document["accessors"][0]["bufferView"]
+    with pytest.raises(BadFileError, match="1000000000 elements without data"):
+        read_accessor(glb, 0)
 
 
 @pytest.mark.parametrize("uri", ["../../etc/passwd", "file:///etc/passwd", "http://example.org/a.bin", "a.bin"])

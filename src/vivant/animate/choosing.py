@@ -1,5 +1,6 @@
 """The one word by which a user names a motion: a built-in one, or a file and perhaps a clip in it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from vivant.animate.motions import MOTIONS, builtin_motion
@@ -7,6 +8,9 @@ from vivant.animate.readers import FILES, load_motion, read_clip
 from vivant.animate.retarget import RetargetConfig, retarget
 from vivant.core.errors import BadInputError
 from vivant.records import Motion, Rig
+
+HOLD = 2.0
+"""Seconds that a file of a single pose lasts."""
 
 
 def motion_named(
@@ -23,7 +27,8 @@ def motion_named(
     Args:
         word: One of `MOTIONS`, or FILE, or FILE:CLIP.
         rig: The avatar's.
-        seconds: How long; a file's motion is cut, or repeated if it loops. None: its natural length.
+        seconds: How long; a file's motion is cut, or repeated if it loops, and a single pose is held. None: its
+            natural length, `HOLD` for a pose.
         fps: Frames a second.
         in_place: Take the way over the floor out of a file's motion.
         joint_map: A table of joint names, for skeletons that are not recognised.
@@ -63,6 +68,9 @@ def _file_and_clip(word: str) -> tuple[Path, str | None]:
 
 
 def _lasting(motion: Motion, seconds: float | None) -> Motion:
+    """A motion as long as asked; a file of a single pose holds it."""
+    if len(motion) == 1:
+        motion, seconds = replace(motion, loops=True), HOLD if seconds is None else seconds
     if seconds is None:
         return motion
     # Said so that NaN fails, too; it cannot be rounded.

@@ -28,8 +28,8 @@ class AnimateOptions:
     """The film; its suffix says the kind. Default: AVATAR.MOTION.mp4 beside the avatar."""
 
     motion: Annotated[str, named("MOTION")] = "wave"
-    """What the avatar does: idle, wave, turn, walk, dance, talk or range_of_motion; or a file: .bvh, .glb
-    (FILE:CLIP if it has several), AMASS or SMPL-X .npz, or .motion of ours."""
+    """What the avatar does: idle, wave, turn, walk, dance, talk or range_of_motion; or a file: .bvh, .glb or
+    .vrm (FILE:CLIP if it has several), AMASS or SMPL-X .npz, or .motion of ours."""
 
     from_film: Annotated[Path | None, named("FILM", name="from")] = None
     """Do what a person does in a film (.mp4, .mov, .webm ...), instead of a motion. A stopped run resumes."""
@@ -44,7 +44,7 @@ class AnimateOptions:
     """Take the way over the floor out of a file's motion."""
 
     seconds: float | None = None
-    """How long; by default the motion's natural length."""
+    """How long; by default the motion's natural length, and 2 for a file of a single pose."""
 
     fps: float = 30.0
     """Pictures a second."""

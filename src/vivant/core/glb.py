@@ -24,6 +24,9 @@ LARGEST_DOCUMENT = 64 * 1024**2
 
 MOST_NODES = 100_000
 
+MOST_ZEROS = 64 * 1024**2
+"""Bytes of numbers that a file may ask for without holding them."""
+
 _MAGIC, _VERSION, _JSON, _BINARY = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 
 KINDS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -147,37 +150,64 @@ def read_accessor(glb: Glb, index: object) -> Shaped[np.ndarray, "count componen
     accessor = glb.item("accessors", index)
     kind, width = KINDS.get(_whole(accessor.get("componentType"))), WIDTHS.get(str(accessor.get("type")))
     count = _whole(accessor.get("count"))
+    name = f"accessor {_short(index)}"
     if kind is None or width is None or count < 0:
-        raise BadFileError(f"{glb.name} is damaged: accessor {_short(index)} is of no known kind.")
-    if "sparse" in accessor or "bufferView" not in accessor:
-        raise BadFileError(
-            f"{glb.name} has sparse data (accessor {_short(index)}), which is not read. "
-            "Export it again without sparse accessors."
-        )
-    view = glb.item("bufferViews", accessor["bufferView"])
+        raise BadFileError(f"{glb.name} is damaged: {name} is of no known kind.")
+    dtype = np.dtype(kind)
+    if "bufferView" in accessor:
+        values = _rows(glb, name, accessor, (count, width), dtype).copy()
+    elif count * width * dtype.itemsize > MOST_ZEROS:
+        # Without bytes of their own these numbers are zeros, and a count alone must not take memory.
+        raise BadFileError(f"{glb.name}: {name} has {count} elements without data; it is not read.")
+    else:
+        values = np.zeros((count, width), dtype)
+    if "sparse" in accessor:
+        _put_sparse(glb, name, accessor["sparse"], values)
+    if dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadFileError(f"{glb.name} is damaged: {name} has values that are not finite.")
+    if accessor.get("normalized") is True and dtype.kind != "f":
+        # Section 3.11: the lowest signed value is one step past -1.
+        return np.maximum(values.astype(np.float32) / np.iinfo(dtype).max, -1.0)
+    return values
+
+
+def _rows(
+    glb: Glb, name: str, place: dict[str, Any], shape: tuple[int, int], dtype: np.dtype
+) -> Shaped[np.ndarray, "count components"]:
+    """Look at rows of numbers where an object with `bufferView` and `byteOffset` says that they are."""
+    count, width = shape
+    view = glb.item("bufferViews", place.get("bufferView"))
     if "uri" in glb.item("buffers", view.get("buffer")) or view.get("buffer") != 0:
         raise BadFileError(
             f"{glb.name} keeps data in another file, which is not opened. Export it as one .glb."
         )
-    dtype = np.dtype(kind)
     row = dtype.itemsize * width
     stride = _whole(view.get("byteStride", row))
-    begin, inside = _whole(view.get("byteOffset", 0)), _whole(accessor.get("byteOffset", 0))
+    begin, inside = _whole(view.get("byteOffset", 0)), _whole(place.get("byteOffset", 0))
     length = _whole(view.get("byteLength"))
     needed = inside + (stride * (count - 1) + row if count else 0)
     if min(begin, inside, length) < 0 or stride < row or needed > length or begin + length > len(glb.binary):
-        raise BadFileError(
-            f"{glb.name} is damaged: accessor {_short(index)} points outside its {len(glb.binary)} bytes."
-        )
+        raise BadFileError(f"{glb.name} is damaged: {name} points outside its {len(glb.binary)} bytes.")
     if not count:
         return np.zeros((0, width), dtype)
-    values = np.ndarray((count, width), dtype, glb.binary, begin + inside, (stride, dtype.itemsize))
-    if dtype.kind == "f" and not np.isfinite(values).all():
-        raise BadFileError(f"{glb.name} is damaged: accessor {_short(index)} has values that are not finite.")
-    if accessor.get("normalized") is True and dtype.kind != "f":
-        # Section 3.11: the lowest signed value is one step past -1.
-        return np.maximum(values.astype(np.float32) / np.iinfo(dtype).max, -1.0)
-    return values.copy()
+    return np.ndarray(shape, dtype, glb.binary, begin + inside, (stride, dtype.itemsize))
+
+
+def _put_sparse(glb: Glb, name: str, sparse: object, values: Shaped[np.ndarray, "count components"]) -> None:
+    """Replace single elements, as sparse accessors do (section 3.6.2.3)."""
+    places = sparse.get("indices") if isinstance(sparse, dict) else None
+    rows = sparse.get("values") if isinstance(sparse, dict) else None
+    if not isinstance(sparse, dict) or not isinstance(places, dict) or not isinstance(rows, dict):
+        raise BadFileError(
+            f"{glb.name} is damaged: the sparse data of {name} is no object with indices and values."
+        )
+    count, kind = _whole(sparse.get("count")), KINDS.get(_whole(places.get("componentType")), "")
+    if not 0 < count <= len(values) or not kind.startswith("<u"):
+        raise BadFileError(f"{glb.name} is damaged: {name} replaces {_short(sparse.get('count'))} elements.")
+    index = _rows(glb, name, places, (count, 1), np.dtype(kind))[:, 0]
+    if int(index.max()) >= len(values):
+        raise BadFileError(f"{glb.name} is damaged: {name} replaces element {index.max()} of {len(values)}.")
+    values[index] = _rows(glb, name, rows, (count, values.shape[1]), values.dtype)
 
 
 def node_parents(glb: Glb) -> tuple[int, ...]:
