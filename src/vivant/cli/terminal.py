@@ -40,6 +40,8 @@ TITLES = {
     "film_preview": "Filming the preview",
     "write_report": "Writing the report",
     "film": "Filming",
+    "watch_film": "Following the person",
+    "fit_film": "Fitting a body to the film",
     "export": "Exporting",
     "render_people": "Rendering people",
     "measure_people": "Measuring people",

@@ -1,6 +1,7 @@
 """Film: a person in a film is followed, and an avatar moves the same way."""
 
 import dataclasses
+import time
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -46,20 +47,31 @@ def motion_from_film(run: Run, path: Path, rig: Rig, config: FilmConfig) -> Moti
         BadFileError: If the film cannot be read.
         NoPersonError: If the person is found in too few pictures.
     """
+    begun, count = time.perf_counter(), _count(path, config)
     with run.step("watch_film") as context:
-        sightings = _watch(run, context, path, config)
+        sightings, kept = _watch(run, context, path, count, config)
     acted = run(fit_film, sightings, config.fit)
     for note in acted.notes:
         run.context.note(note)
+    seconds = time.perf_counter() - begun
+    before = f", {kept} of them kept from before" if kept else ""
+    run.context.note(f"{count} pictures{before}: {seconds:.1f} s, {seconds / count:.2f} s a picture.")
+    if count == config.max_frames:
+        run.context.note(f"Only the film's first {count} pictures were looked at; cut it for others.")
     motion = retarget(clip_of(acted.motion, acted.rig), rig, config.retarget).motion
     return dataclasses.replace(motion, name=path.stem)
 
 
-def _watch(run: Run, context: Context, path: Path, config: FilmConfig) -> Sightings:
-    """Look at all pictures, some at a time; what was looked at in an earlier run is taken from there."""
-    total = sum(1 for _ in read_video(path, config.fps, 64, config.max_frames))
+def _count(path: Path, config: FilmConfig) -> int:
+    """How many pictures there are: decoded small, as files do not tell reliably."""
+    return sum(1 for _ in read_video(path, config.fps, 64, config.max_frames))
+
+
+def _watch(run: Run, context: Context, path: Path, total: int, config: FilmConfig) -> tuple[Sightings, int]:
+    """Look at all pictures, some at a time; also tell how many an earlier run had looked at already."""
     pictures = read_video(path, config.fps, config.max_side, config.max_frames)
     parts: list[Sightings] = []
+    kept = 0
     while chunk := list(islice(pictures, CHUNK)):
         done = sum(map(len, parts))
 
@@ -71,8 +83,9 @@ def _watch(run: Run, context: Context, path: Path, config: FilmConfig) -> Sighti
 
         inner = Run(run.folder, dataclasses.replace(run.context, listener=pass_on))
         parts.append(inner(watch, Footage(torch.from_numpy(np.stack(chunk)), config.fps), config.perceive))
+        kept += len(chunk) * inner.timings[-1].reused
         context.advance(min((done + len(chunk)) / total, 1.0))
-    return _joined(parts)
+    return _joined(parts), kept
 
 
 def _joined(parts: list[Sightings]) -> Sightings:
