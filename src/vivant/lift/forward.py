@@ -1,6 +1,7 @@
 """The stage: a person and a fitted body in, a coarse avatar out, without learned weights."""
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ from vivant.lift.surface import Skin, fine_skin, normals_of
 from vivant.lift.tuck import tuck_hidden_hands
 from vivant.records import Avatar, Binding, Body, Origin, Person, Splats
 from vivant.splat import sh_from_colors
+
+Part = TypeVar("Part", Splats, Binding)
 
 LOOSE = 0.015
 """Metres that loose clothes stand off the trunk."""
@@ -254,7 +257,7 @@ def _nearest(a: ndarray, b: ndarray) -> ndarray:
 def _joined(clouds: list[Cloud]) -> tuple[Splats, Binding, ndarray]:
     """One set of splats from several."""
 
-    def join(kind: type, records: list) -> object:
+    def join(kind: type[Part], records: list[Part]) -> Part:
         return kind(*(torch.cat([getattr(r, f.name) for r in records]) for f in fields(kind)))
 
     splats = join(Splats, [cloud.splats for cloud in clouds])

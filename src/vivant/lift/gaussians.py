@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from vivant.core.rotations import quats_from_matrices
 from vivant.records import Binding, Rig, Splats
@@ -23,7 +23,7 @@ def spacing_of(
     points: Float[ndarray, "points 3"], normals: Float[ndarray, "points 3"]
 ) -> Float[ndarray, " points"]:
     """Mean distance to the neighbours that face the same way."""
-    distance, index = KDTree(points).query(points, k=9)
+    distance, index = cKDTree(points).query(points, k=9)
     distance, index = distance[:, 1:], index[:, 1:]
     alike = (normals[index] * normals[:, None]).sum(2) > 0.2
     order = np.argsort(np.where(alike, distance, np.inf), axis=1)[:, :6]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import ndimage
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from vivant.lift.charts import draw_chart, oklab_from_srgb
 from vivant.lift.evidence import Evidence
@@ -236,7 +236,7 @@ def _turned_round(rest: ndarray, color: ndarray, weight: ndarray, asked: ndarray
     towards = towards / max(float(np.linalg.norm(towards)), 1e-6)
     side = (asked - axis) @ towards
     mirrored = asked + (np.abs(side) - side)[:, None] * towards
-    distance, index = KDTree(rest[shown]).query(mirrored, k=3)
+    distance, index = cKDTree(rest[shown]).query(mirrored, k=3)
     near = 1 / np.maximum(distance, 1e-4) ** 2
     return (near[..., None] * color[shown[index]]).sum(1) / near.sum(1, keepdims=True)
 

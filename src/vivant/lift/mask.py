@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy import ndimage
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from vivant.lift.charts import oklab_from_srgb
 from vivant.lift.sight import Picture
@@ -50,7 +50,8 @@ def trusted_mask(picture: Picture, part: Int[ndarray, "height width"]) -> Float[
     tones = oklab_from_srgb(color.reshape(-1, 3)).reshape(color.shape) / ALIKE
     features = np.concatenate([np.stack(np.indices(shape), -1) / (NEAR * picture.size * scale), tones], -1)
     to_person, to_behind = (
-        KDTree(_some(features[chosen])).query(features[doubtful], k=4)[0].mean(1) for chosen in (person, behind)
+        cKDTree(_some(features[chosen])).query(features[doubtful], k=4)[0].mean(1)
+        for chosen in (person, behind)
     )
     strange = np.zeros(shape)
     strange[doubtful] = to_person > FAVOUR * to_behind

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy import sparse
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from vivant.body import load_anny
 from vivant.records import Body, Rig
@@ -48,7 +48,7 @@ def fine_skin(body: Body) -> Skin:
     verts, weights, faces = verts[used], _dense_weights(rig)[used], flat.reshape(-1, 3)
     for _ in range(HALVINGS):
         verts, weights, faces, outer, corners = _halve(verts, weights, faces, outer, corners)
-    mirror = KDTree(verts).query(verts * [-1, 1, 1])[1]
+    mirror = cKDTree(verts).query(verts * [-1, 1, 1])[1]
     return Skin(verts, faces, outer, corners, weights, mirror)
 
 
