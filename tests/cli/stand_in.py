@@ -2,9 +2,11 @@
 
     python -m tests.cli.stand_in CACHE WAIT_AT MARKER ARGUMENTS...
 
-WAIT_AT is the name of a stage, `film_preview`, or `nowhere`. When it waits it makes the file MARKER.
+WAIT_AT is the name of a stage, `film_preview`, `deaf` (a stage that hears no Ctrl-C), or `nowhere`. When it
+waits it makes the file MARKER.
 """
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -27,11 +29,12 @@ def run(cache: Path, wait_at: str, marker: Path, arguments: list[str]) -> int:
         patch.setattr(deliver, "PREVIEW", Shot(60, 80))
         patch.setattr(deliver, "PREVIEW_TURN", 2)
         patch.setattr(deliver, "PREVIEW_FPS", 1.0)
-        if wait_at == "fit_body":
+        if wait_at in ("fit_body", "deaf"):
             inner = quick.fit_body
 
             def fit_body(context: fakes.Context, person: fakes.Person, config: object) -> fakes.Body:
-                _wait(marker)
+                with contextlib.suppress(KeyboardInterrupt if wait_at == "deaf" else ()):
+                    _wait(marker)
                 return inner(context, person, config)
 
             patch.setattr(quick, "fit_body", fit_body)

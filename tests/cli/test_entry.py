@@ -58,7 +58,7 @@ def test_the_version_is_the_package_s(vivant: Vivant) -> None:
     [
         ("creat", "`vivant create`"),
         ("me.jpg", "`vivant create me.jpg`"),
-        ("me.avatar", "`vivant animate me.avatar`"),
+        ("me.avatar", "`vivant view me.avatar`"),
         ("zzz", "`vivant --help`"),
     ],
 )

@@ -61,6 +61,14 @@ def test_a_run_that_is_stopped_says_so_and_leaves_nothing_half_written(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_stop_that_a_library_swallows_ends_the_run_all_the_same(tmp_path: Path, photo: Path) -> None:
+    code, err = stop_in_the_middle(tmp_path, photo, "deaf", signal.SIGINT)
+    assert code == 130
+    assert "Stopped" in err
+    assert names(photo.parent) == ["me.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path, photo: Path) -> None:
     code, _ = stop_in_the_middle(tmp_path, photo, "fit_body", signal.SIGKILL)
     assert code == -signal.SIGKILL

@@ -3,16 +3,12 @@
 import difflib
 import importlib
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import vivant
 from vivant.cli.commands import COMMANDS, RECIPES, Command
+from vivant.cli.stopping import stoppable
 from vivant.core.errors import BadInputError, CancelledError
 
 
@@ -26,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _show_help()
         if arguments[0] in ("-V", "--version", "version"):
             return _show_version()
-        with _stoppable():
+        with stoppable():
             return _carry_out(_find(arguments[0]), arguments[1:])
     except SystemExit as leaving:
         # The parser of options leaves this way after its own message or help.
@@ -49,19 +45,6 @@ def _carry_out(command: Command, arguments: list[str]) -> int:
     return module.run(arguments)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let a polite `kill` end the work as Ctrl-C does: nothing half-written, what is finished is kept."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _find(name: str) -> Command:
     every = (*COMMANDS, *RECIPES)
     for command in every:
@@ -69,7 +52,7 @@ def _find(name: str) -> Command:
             return command
     near = difflib.get_close_matches(name, [command.name for command in every], 1)
     if Path(name).suffix.lower() == ".avatar":
-        hint = f"Try `vivant animate {name}`."
+        hint = f"Try `vivant view {name}`."
     elif Path(name).suffix:
         hint = f"Try `vivant create {name}`."
     elif near:
@@ -77,10 +60,6 @@ def _find(name: str) -> Command:
     else:
         hint = "See `vivant --help`."
     raise BadInputError(f"There is no command `{name}`. {hint}")
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _show_help() -> int:

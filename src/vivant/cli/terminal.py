@@ -23,6 +23,7 @@ from rich.text import Text
 
 import vivant
 from vivant.cli.commands import COMMANDS, EXAMPLES, RECIPES
+from vivant.cli.stopping import hearing
 from vivant.core.errors import VivantError
 from vivant.core.progress import Advanced, Event, Listener, Noted, StageFinished, StageStarted, ignore
 
@@ -45,6 +46,7 @@ TITLES = {
     "export": "Exporting",
     "render_people": "Rendering people",
     "measure_people": "Measuring people",
+    "measure_photos": "Measuring photos",
 }
 """Stages in plain words; others are shown by name."""
 
@@ -161,7 +163,7 @@ def listening(*, as_json: bool = False, quiet: bool = False) -> Iterator[Listene
         else:
             listener = _Lines(_stderr())
         stack.enter_context(_logs_as_notes(listener))
-        yield listener
+        yield hearing(listener)
 
 
 @contextmanager
