@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tests.dataset import makers
+from tests.dataset import lone_jobs, makers
 
 from vivant.core.errors import BadInputError, MissingExtraError
 from vivant.core.run import Context
@@ -63,7 +63,7 @@ def test_a_folder_of_another_data_set_is_refused(config: PeopleConfig, tmp_path:
 
 def test_jobs_of_a_killed_worker_are_done_again(tmp_path: Path) -> None:
     jobs = [(str(tmp_path), number) for number in range(6)]
-    found = {job[1]: result for job, result in map_jobs(makers.fatal_once, jobs, workers=2)}
+    found = {job[1]: result for job, result in map_jobs(lone_jobs.fatal_once, jobs, workers=2)}
     assert found == {number: number * 10 for number in range(6)}
     assert (tmp_path / "killed").exists()
 
@@ -71,13 +71,13 @@ def test_jobs_of_a_killed_worker_are_done_again(tmp_path: Path) -> None:
 def test_ray_does_the_same_jobs_or_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"vivant\[ray\]"):
-        list(map_jobs(makers.square, [1], workers=2, engine="ray"))
+        list(map_jobs(lone_jobs.square, [1], workers=2, engine="ray"))
 
 
 def test_a_number_of_workers_must_make_sense() -> None:
-    assert dict(map_jobs(makers.square, [3, 4])) == {3: 9, 4: 16}
+    assert dict(map_jobs(lone_jobs.square, [3, 4])) == {3: 9, 4: 16}
     with pytest.raises(BadInputError, match="0 workers"):
-        list(map_jobs(makers.square, [1], workers=0))
+        list(map_jobs(lone_jobs.square, [1], workers=0))
 
 
 def test_a_sample_is_made_of_seed_and_number_alone(config: PeopleConfig) -> None:

@@ -5,11 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vivant.core.cameras import Cameras
 from vivant.core.errors import NoPersonError
 from vivant.core.run import Context
 from vivant.dataset import PeopleConfig, trial
 from vivant.dataset.contenders import Billboard, MeanColored
-from vivant.dataset.trial import measure_subject, perfect, subject_names, subjects, try_subject
+from vivant.dataset.trial import (
+    AS_PHOTOGRAPHED,
+    measure_subject,
+    perfect,
+    subject_names,
+    subjects,
+    try_subject,
+)
 from vivant.evaluate import Row
 from vivant.mesh import Texture
 
@@ -40,8 +48,9 @@ def mean(rows: tuple[Row, ...], metric: str, *, aligned: bool = True, view: str 
 
 def test_the_truth_scores_at_the_ceiling_and_spoilt_truths_below(subject: trial.Subject) -> None:
     rows, sights = measure_subject(Context(), subject, perfect(subject))
-    assert {row.view for row in rows} == {"", "input", "front", "left", "right", "back"}
-    assert len(sights) == 9
+    assert {row.view for row in rows} == {"", AS_PHOTOGRAPHED, "input", "front", "left", "right", "back"}
+    assert len(sights) == 10
+    assert mean(rows, "psnr", aligned=False, view=AS_PHOTOGRAPHED) > 55
     assert mean(rows, "psnr") > 55
     assert mean(rows, "psnr", aligned=False) > 55
     assert mean(rows, "iou") > 0.995
@@ -58,7 +67,9 @@ def test_a_board_is_right_from_the_front_only(subject: trial.Subject) -> None:
     seen = perfect(subject).draw(subject.pose, subject.photo_camera)
     straight = seen.color[0] / seen.alpha[0][..., None].clamp(min=1e-6)
     planes = [(plane * 255).round().clamp(0, 255).byte().numpy() for plane in (straight, seen.alpha[0])]
-    board = Billboard(subject.figure.body, subject.pose, subject.photo_camera, Texture.build(*planes))
+    board = Billboard(
+        subject.figure.body, subject.pose, subject.photo_camera, torch.eye(3), Texture.build(*planes)
+    )
     rows, _ = measure_subject(Context(), subject, board)
     photo = tuple(row for row in rows if row.pose == "photo")
     assert mean(photo, "psnr", view="input") > mean(photo, "psnr", view="left") + 3
@@ -66,9 +77,24 @@ def test_a_board_is_right_from_the_front_only(subject: trial.Subject) -> None:
     assert mean(photo, "iou", view="left") < 0.6
 
 
+def test_the_photo_s_pixels_count_whatever_part_of_the_photo_was_worked_on(subject: trial.Subject) -> None:
+    # Worked on: the photo without 8 columns and 6 rows, enlarged two times.
+    photo_from_image = torch.tensor([[0.5, 0.0, 8.0], [0.0, 0.5, 6.0], [0.0, 0.0, 1.0]])
+    whole = subject.photo_camera
+    part = Cameras(whole.cam_from_world, photo_from_image.inverse() @ whole.intrinsics, 128, 180)
+    color = torch.tensor([0.2, 0.5, 0.8])
+    bodies = [
+        MeanColored(subject.figure.body, subject.pose, camera, place, color)
+        for camera, place in ((whole, torch.eye(3)), (part, photo_from_image))
+    ]
+    same, again = (measure_subject(Context(), subject, body)[1][0] for body in bodies)
+    assert same.view == AS_PHOTOGRAPHED
+    torch.testing.assert_close(same.ours, again.ours, atol=0.02, rtol=0)
+
+
 def test_a_body_of_one_colour_is_drawn_in_it(subject: trial.Subject) -> None:
     color = torch.tensor([0.2, 0.5, 0.8])
-    body = MeanColored(subject.figure.body, subject.pose, subject.photo_camera, color)
+    body = MeanColored(subject.figure.body, subject.pose, subject.photo_camera, torch.eye(3), color)
     drawn = body.draw(subject.pose, subject.photo_camera)
     inside = drawn.alpha[0] > 0.99
     assert int(inside.sum()) > 200

@@ -11,11 +11,12 @@ from vivant.cli import terminal
 from vivant.cli.options import Positional, named, parse
 
 if TYPE_CHECKING:
-    from vivant.core.run import Context
+    from vivant.core.run import Context, Run
     from vivant.dataset.contenders import Contender
     from vivant.dataset.samples import PeopleConfig
     from vivant.dataset.trial import Outcome, Subject
     from vivant.evaluate import Benchmark, Case
+    from vivant.records import Photo
 
 BASELINES = ("truth", "mean-color", "billboard")
 """What is measured besides recipes: the ceiling, the fitted body in one colour, the photo on a board."""
@@ -36,6 +37,9 @@ class EvaluateOptions:
 
     people: int = 16
     """How many; every second is dressed from the wardrobe if both folders are given."""
+
+    photos: Annotated[Path | None, named("FOLDER")] = None
+    """Measure on photographs instead: against themselves, for their truth is not known."""
 
     out: Annotated[Path, named("FOLDER", "-o")] = Path("benchmark")
     """Where the results go."""
@@ -76,10 +80,11 @@ def run(arguments: list[str]) -> int:
             temporary.write_text(write_benchmark_page(runs, ()), encoding="utf-8")
         terminal.show_files([page], as_json=options.json, quiet=options.quiet)
         return 0
-    result, page = (options.out / f"{options.recipe}{end}" for end in (".json", ".html"))
+    name = options.recipe if options.photos is None else f"{options.recipe}-photos"
+    result, page = (options.out / f"{name}{end}" for end in (".json", ".html"))
     for path in (result, page):
         expect_writable(path)
-    benchmark, cases = measure(options)
+    benchmark, cases = measure(options) if options.photos is None else on_photos(options)
     save_benchmark(benchmark, result)
     with writing(page) as temporary:
         temporary.write_text(write_benchmark_page((benchmark,), cases), encoding="utf-8")
@@ -121,6 +126,29 @@ def measure(options: EvaluateOptions) -> "tuple[Benchmark, tuple[Case, ...]]":
     return benchmark, cases(outcomes)
 
 
+def on_photos(options: EvaluateOptions) -> "tuple[Benchmark, tuple[Case, ...]]":
+    """Run the recipe on photographs.
+
+    Raises:
+        BadInputError: If there are none, or a baseline is asked for.
+    """
+    from vivant.cli.photographs import measure_photos, photos_in
+    from vivant.core.errors import BadInputError
+    from vivant.core.run import Context, Run
+    from vivant.recipes import load_recipe
+
+    assert options.photos is not None
+    if options.recipe in BASELINES:
+        raise BadInputError(
+            f"{options.recipe} is measured on people with known truth only; leave --photos out."
+        )
+    load_recipe(options.recipe)
+    photos_in(options.photos)
+    with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
+        with Run(context=Context(seed=options.seed, listener=listener)).step("measure_photos") as context:
+            return measure_photos(context, options.photos, options.recipe, machine_facts())
+
+
 def attempt(context: "Context", subject: "Subject", options: EvaluateOptions) -> "Outcome":
     """Measure one person; progress within a person is not shown."""
     from dataclasses import replace
@@ -139,53 +167,76 @@ def attempt(context: "Context", subject: "Subject", options: EvaluateOptions) ->
 def contender(
     photo: bytes, name: str, options: EvaluateOptions
 ) -> "tuple[Contender, tuple[tuple[str, float], ...]]":
-    """Carry out the recipe on a photo; the baselines take what the recommended one finds in it.
+    """Carry out the recipe on a photo; the baselines need only the person found and the body fitted.
 
     Raises:
         VivantError: If the photo cannot be used.
     """
-    from vivant.cli.create import RECOMMENDED
+    import torch
+
     from vivant.core.run import Context, Run
-    from vivant.dataset.contenders import Billboard, MeanColored, Splatted
+    from vivant.dataset.contenders import Splatted
     from vivant.dataset.trial import write_photo
-    from vivant.mesh import Texture
     from vivant.perceive import read_photo
     from vivant.recipes import load_recipe
     from vivant.recipes.table import build_signed
-    from vivant.records import Body, Person
+    from vivant.records import Person
 
-    recipe = RECOMMENDED if options.recipe in BASELINES else options.recipe
     with tempfile.TemporaryDirectory() as folder:
         picture = read_photo(write_photo(photo, Path(folder), name))
     run = Run(context=Context(seed=options.seed))
-    avatar = build_signed(run, recipe, picture, load_recipe(recipe).Config())
-    seconds = tuple((timing.stage, timing.seconds) for timing in run.timings)
-    person, body = run.latest(Person), run.latest(Body)
-    if options.recipe not in BASELINES or person is None or body is None:
-        return Splatted(avatar), seconds
-    if options.recipe == "mean-color":
+    if options.recipe in BASELINES:
+        made = baseline(run, picture, options.recipe)
+    else:
+        avatar = build_signed(run, options.recipe, picture, load_recipe(options.recipe).Config())
+        person = run.latest(Person)
+        made = Splatted(avatar, person.photo_from_image if person is not None else torch.eye(3))
+    return made, tuple((timing.stage, timing.seconds) for timing in run.timings)
+
+
+def baseline(run: "Run", picture: "Photo", name: str) -> "Contender":
+    """Make what an avatar must beat out of the person found and the body fitted.
+
+    Raises:
+        VivantError: If the photo cannot be used.
+    """
+    from vivant.dataset.contenders import Billboard, MeanColored
+    from vivant.fit import FitConfig, fit_body
+    from vivant.mesh import Texture
+    from vivant.perceive import PerceiveConfig, perceive
+
+    person = run(perceive, picture, PerceiveConfig())
+    body = run(fit_body, person, FitConfig())
+    if name == "mean-color":
         weight = person.alpha[..., None]
         color = (person.foreground * weight).sum((0, 1)) / weight.sum().clamp(min=1)
-        return MeanColored(body.rig, body.pose, body.camera, color), seconds
+        return MeanColored(body.rig, body.pose, body.camera, person.photo_from_image, color)
     rgba = [(plane * 255).round().clamp(0, 255).byte().numpy() for plane in (person.foreground, person.alpha)]
-    return Billboard(body.rig, body.pose, body.camera, Texture.build(*rgba)), seconds
+    return Billboard(body.rig, body.pose, body.camera, person.photo_from_image, Texture.build(*rgba))
 
 
 def facts(config: "PeopleConfig", options: EvaluateOptions) -> tuple[tuple[str, str], ...]:
     """Everything that a number needs to be compared with another."""
-    from vivant.core.threads import thread_count
-    from vivant.recipes.provenance import package_versions
-
     peak = terminal.peak_memory()
     return (
         ("people", f"{options.people}, validation split, seed {options.seed}"),
         ("photo", "768 x 1024, within 20° of the front"),
         ("views", "512 x 512, person 80 % of the height, on white"),
-        ("machine", f"{platform.machine()}, {os.cpu_count()} processors, {thread_count()} threads"),
         ("most memory", f"{peak / 1e9:.2f} GB" if peak else "unknown"),
         ("motions", config.motion_folder.name if config.motion_folder else "built in"),
         ("not measured", "LPIPS, CLIP, FID, FVD: their networks' files were not given"),
-        *(("version", version) for version in package_versions()),
+        *machine_facts(),
+    )
+
+
+def machine_facts() -> tuple[tuple[str, str], ...]:
+    """Where, and with what, it was measured."""
+    from vivant.core.threads import thread_count
+    from vivant.recipes.provenance import package_versions
+
+    return (
+        ("machine", f"{platform.machine()}, {os.cpu_count()} processors, {thread_count()} threads"),
+        *(("versions", version) for version in package_versions()),
     )
 
 

@@ -42,7 +42,12 @@ class Contender(Protocol):
 
     @property
     def photo_camera(self) -> Cameras:
-        """In world axes."""
+        """In world axes, in pixels of whatever part of the photo was worked on."""
+        ...
+
+    @property
+    def photo_from_image(self) -> Float[Tensor, "3 3"]:
+        """Takes the pixels of `photo_camera` to the photo's."""
         ...
 
     def draw(self, pose: Pose, cameras: Cameras) -> Rendering:
@@ -55,6 +60,7 @@ class Splatted:
     """An avatar."""
 
     avatar: Avatar
+    photo_from_image: Float[Tensor, "3 3"]
 
     @property
     def rig(self) -> Rig:
@@ -88,6 +94,11 @@ class Perfect:
     shifted_m: float = 0.0
 
     @property
+    def photo_from_image(self) -> Float[Tensor, "3 3"]:
+        """The whole photo is worked on."""
+        return torch.eye(3)
+
+    @property
     def rig(self) -> Rig:
         """The body in the figure."""
         return self.figure.body
@@ -109,6 +120,7 @@ class MeanColored:
     rig: Rig
     photo_pose: Pose
     photo_camera: Cameras
+    photo_from_image: Float[Tensor, "3 3"]
     color: Float[Tensor, "3"]
 
     def draw(self, pose: Pose, cameras: Cameras) -> Rendering:
@@ -131,6 +143,7 @@ class Billboard:
     rig: Rig
     photo_pose: Pose
     photo_camera: Cameras
+    photo_from_image: Float[Tensor, "3 3"]
     texture: Texture
 
     def draw(self, pose: Pose, cameras: Cameras) -> Rendering:

@@ -40,6 +40,9 @@ FILL = 0.8
 SIDES = (("front", 0.0), ("left", 90.0), ("right", -90.0), ("back", 180.0))
 """Views and their azimuths in degrees, from where the person faces."""
 
+AS_PHOTOGRAPHED = "input, not aligned"
+"""The view in the photo's pixels, seen by the camera that the contender found."""
+
 NEW_POSES = 4
 AZIMUTH_DEG = 20.0
 """The photo is taken from at most so far aside."""
@@ -170,7 +173,6 @@ def measure_subject(
             truth = _seen(observe(subject.figure, pose, cameras, subject.lighting))  # pyright: ignore
             for aligned, similarity in ((True, fine), (False, rough)):
                 ours = on_white(contender.draw(own, similarity.camera(cameras)), 0, similarity.scale)
-                ours = replace(ours, normal=ours.normal)
                 scores = score_pictures(truth, ours, thorough=aligned)
                 rows += [
                     Row(subject.name, label, view, azimuth, aligned, region, metric, value)
@@ -179,6 +181,10 @@ def measure_subject(
                 # The page shows the photo's pose and one other; more would fill the memory.
                 if aligned and number < 2:
                     sights.append(Sight(subject.name, label, view, truth.color, ours.color))
+            if view == "input":
+                found, sight = _as_photographed(subject, contender, truth)
+                rows += found
+                sights.insert(0, sight)
         context.advance((number + 1) / len(moments))
     return tuple(rows), tuple(sights)
 
@@ -187,15 +193,35 @@ def _cameras(subject: Subject, pose: Pose, label: str) -> Iterator[tuple[str, fl
     verts = pose_figure(subject.figure, pose)
     if label == "photo":
         # The photo's own view, at the size of the others.
-        photo = subject.photo_camera
-        size = max(photo.width, photo.height)
-        intrinsics = photo.intrinsics.clone()
-        intrinsics[:, 0, 2] += (size - photo.width) / 2
-        intrinsics[:, 1, 2] += (size - photo.height) / 2
-        square = Cameras(photo.cam_from_world, intrinsics, size, size).resized(VIEW_SIZE, VIEW_SIZE)
-        yield "input", subject.photo_azimuth_deg, square
+        yield "input", subject.photo_azimuth_deg, _square(subject.photo_camera)
     for view, azimuth in SIDES:
         yield view, azimuth, framing_camera(verts, VIEW_SIZE, VIEW_SIZE, azimuth, 0.0, 50.0, FILL)
+
+
+def _square(photo: Cameras) -> Cameras:
+    """Widen a photo's camera to a square of the views' size."""
+    size = max(photo.width, photo.height)
+    intrinsics = photo.intrinsics.clone()
+    intrinsics[:, 0, 2] += (size - photo.width) / 2
+    intrinsics[:, 1, 2] += (size - photo.height) / 2
+    return Cameras(photo.cam_from_world, intrinsics, size, size).resized(VIEW_SIZE, VIEW_SIZE)
+
+
+def _as_photographed(subject: Subject, contender: Contender, truth: Seen) -> tuple[list[Row], Sight]:
+    """Compare in the photo's pixels, by the camera that the contender found: nothing is moved."""
+    own, photo = contender.photo_camera, subject.photo_camera
+    intrinsics = contender.photo_from_image @ own.intrinsics
+    camera = _square(Cameras(own.cam_from_world, intrinsics, photo.width, photo.height))
+    ours = on_white(contender.draw(contender.photo_pose, camera))
+    place = (subject.name, "photo", AS_PHOTOGRAPHED)
+    scores = score_pictures(truth, ours)
+    rows = [
+        Row(*place, subject.photo_azimuth_deg, False, region, metric, value)
+        for (region, metric), value in scores.items()
+        # Its own camera may stand at another distance.
+        if metric != "depth_mm"
+    ]
+    return rows, Sight(*place, truth.color, ours.color)
 
 
 def _seen(truth: Truth) -> Seen:

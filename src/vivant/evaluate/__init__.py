@@ -2,6 +2,7 @@
 
 from vivant.evaluate.benchmark import (
     METRICS,
+    PHOTO_METRICS,
     Benchmark,
     Interval,
     Row,
@@ -18,9 +19,11 @@ from vivant.evaluate.metrics import mask_iou, psnr, ssim
 from vivant.evaluate.overlays import body_overlay, cutout, keypoint_svg, trust_colored
 from vivant.evaluate.page import Panel, Report, Section, write_page
 from vivant.evaluate.perception import flip, frechet_distance, gmsd, ms_ssim
+from vivant.evaluate.photographs import flicker, photograph_rows
 
 __all__ = [
     "METRICS",
+    "PHOTO_METRICS",
     "Benchmark",
     "Case",
     "Interval",
@@ -36,6 +39,7 @@ __all__ = [
     "compare_with_photo",
     "cutout",
     "difference",
+    "flicker",
     "flip",
     "frechet_distance",
     "gmsd",
@@ -45,6 +49,7 @@ __all__ = [
     "mask_iou",
     "ms_ssim",
     "on_white",
+    "photograph_rows",
     "psnr",
     "save_benchmark",
     "score_pictures",

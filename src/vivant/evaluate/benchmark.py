@@ -30,6 +30,17 @@ METRICS = {
 }
 """Name, unit, whether more is better, definition."""
 
+PHOTO_METRICS = {
+    "photo_psnr": ("PSNR in the photo", "dB", True, "where the photo's mask is, on white"),
+    "photo_ssim": ("SSIM in the photo", "", True, "where the photo's mask is, on white, window of 11 px"),
+    "photo_iou": ("mask IoU in the photo", "", True, "intersection over union of the masks, cut at one half"),
+    "reprojection": ("reprojection", "%", False, "mean distance of body points, of the person's height"),
+    "flicker": (
+        "flicker", "1e-3", False, "mean squared difference of 36 neighbouring views, warped by depth",
+    ),
+}  # fmt: skip
+"""The same for photographs, of which nothing else is known."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -45,7 +56,8 @@ class Row:
     """True: after the similarity of the twelve main joints. False: roots put together, nothing else."""
 
     region: str
-    """`frame` for the whole picture, `crop` for the box round both masks, `pose` for what has no picture."""
+    """`frame` for the whole picture, `crop` for the box round both masks, `pose` for what has no picture,
+    `photo` for a photograph measured against itself."""
 
     metric: str
     value: float
@@ -134,7 +146,10 @@ def save_benchmark(benchmark: Benchmark, path: Path) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    told = {**asdict(benchmark), "definitions": {k: f"{v[0]} ({v[1]}): {v[3]}" for k, v in METRICS.items()}}
+    told = {
+        **asdict(benchmark),
+        "definitions": {k: f"{v[0]} ({v[1]}): {v[3]}" for k, v in (METRICS | PHOTO_METRICS).items()},
+    }
     with writing(path) as temporary:
         temporary.write_text(json.dumps(told, indent=0) + "\n", encoding="utf-8")
 

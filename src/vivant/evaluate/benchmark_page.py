@@ -4,9 +4,18 @@ import base64
 from dataclasses import dataclass
 from html import escape
 
-from vivant.evaluate.benchmark import METRICS, Benchmark, Interval, bootstrap, difference, select
+from vivant.evaluate.benchmark import (
+    METRICS,
+    PHOTO_METRICS,
+    Benchmark,
+    Interval,
+    bootstrap,
+    difference,
+    select,
+)
 
-VIEWS = ("input", "front", "left", "right", "back")
+VIEWS = ("input, not aligned", "input", "front", "left", "right", "back")
+"""The first is never aligned: what the photo shows, where it shows it."""
 
 PLOT = (620, 240)
 """Pixels of a plot."""
@@ -30,20 +39,15 @@ def write_benchmark_page(runs: tuple[Benchmark, ...], cases: tuple[Case, ...]) -
     names = _names(runs)
     parts = [
         f"<h1>{escape(' · '.join(names))}</h1>",
-        f"<p>{_people(first)} people with known truth. Intervals: 95 %, bootstrap over people. "
-        "Aligned: after the similarity of the twelve main joints. Front is evidence, back is imagination.</p>",
+        f"<p>{_people(first)} people or photographs. Intervals: 95 %, bootstrap over them. "
+        "Aligned: after the similarity of the twelve main joints. Front is evidence, back is imagination. "
+        "Input, not aligned: the photo's own pixels, seen by the camera that the recipe found.</p>",
         _facts(first),
-        "<h2>In short</h2>",
-        _summary(runs, names),
     ]
-    if len(runs) > 1:
-        parts += ["<h2>Differences</h2>", _differences(runs, names)]
-    for pose, title in (("photo", "In the photo's pose"), ("new", "In other poses")):
-        parts += [
-            f"<h2>{title}</h2>",
-            *(_by_view(run, name, pose) for run, name in zip(runs, names, strict=True)),
-        ]
-    parts += ["<h2>Score against azimuth</h2>", _azimuths(runs, names, "psnr"), _azimuths(runs, names, "flip")]
+    if any(row.region == "photo" for row in first.rows):
+        parts += ["<h2>Photographs against themselves</h2>", _photographs(runs, names)]
+    else:
+        parts += _against_truth(runs, names)
     if cases:
         parts.append("<h2>Worst, median, best</h2>")
         parts += [_case(case) for case in cases]
@@ -58,6 +62,31 @@ def write_benchmark_page(runs: tuple[Benchmark, ...], cases: tuple[Case, ...]) -
     )
 
 
+def _against_truth(runs: tuple[Benchmark, ...], names: list[str]) -> list[str]:
+    parts = ["<h2>In short</h2>", _summary(runs, names)]
+    if len(runs) > 1:
+        parts += ["<h2>Differences</h2>", _differences(runs, names)]
+    for pose, title in (("photo", "In the photo's pose"), ("new", "In other poses")):
+        parts += [
+            f"<h2>{title}</h2>",
+            *(_by_view(run, name, pose) for run, name in zip(runs, names, strict=True)),
+        ]
+    parts += ["<h2>Score against azimuth</h2>", _azimuths(runs, names, "psnr"), _azimuths(runs, names, "flip")]
+    return parts
+
+
+def _photographs(runs: tuple[Benchmark, ...], names: list[str]) -> str:
+    """One row a score; further runs with their difference to the first on the same photos."""
+    rows = []
+    for metric in PHOTO_METRICS:
+        found = [select(run, metric, aligned=False, region="photo") for run in runs]
+        cells = [told(bootstrap(values) if values else None, metric) for values in found]
+        changes = [told(difference(found[0], other), metric) for other in found[1:]]
+        rows.append([_label(metric), *cells, *changes])
+    heads = ["score", *map(escape, names), *(f"{escape(n)} minus {escape(names[0])}" for n in names[1:])]
+    return _table(heads, rows)
+
+
 def _names(runs: tuple[Benchmark, ...]) -> list[str]:
     recipes = [run.recipe for run in runs]
     return [f"{r} ({i + 1})" if recipes.count(r) > 1 else r for i, r in enumerate(recipes)]
@@ -68,14 +97,30 @@ def _people(run: Benchmark) -> int:
 
 
 def _facts(run: Benchmark) -> str:
-    return "<p class='facts'>" + " · ".join(f"{escape(k)}: {escape(v)}" for k, v in run.facts) + "</p>"
+    told_once: dict[str, list[str]] = {}
+    for name, value in run.facts:
+        told_once.setdefault(name, []).append(value)
+    facts = (f"{escape(name)}: {escape(', '.join(values))}" for name, values in told_once.items())
+    return f"<p class='facts'>{' · '.join(facts)}</p>"
 
 
 def told(interval: Interval | None, metric: str) -> str:
     """A mean with its interval, in as many digits as make sense."""
     if interval is None:
         return "–"
-    digits = {"psnr": 2, "ssim": 3, "ms_ssim": 3, "flip": 3, "gmsd": 3, "iou": 3}.get(metric, 1)
+    digits = {
+        "psnr": 2,
+        "ssim": 3,
+        "ms_ssim": 3,
+        "flip": 3,
+        "gmsd": 3,
+        "iou": 3,
+        "photo_psnr": 2,
+        "photo_ssim": 3,
+        "photo_iou": 3,
+        "reprojection": 2,
+        "flicker": 2,
+    }.get(metric, 1)
     return f"{interval.mean:.{digits}f} <small>[{interval.low:.{digits}f}, {interval.high:.{digits}f}]</small>"
 
 
@@ -121,7 +166,8 @@ def _by_view(run: Benchmark, name: str, pose: str) -> str:
     metrics = [m for m in METRICS if not m.startswith("joints")]
     rows = []
     for view in VIEWS:
-        cells = [told(_interval(run, m, view=view, pose=pose), m) for m in metrics]
+        aligned = view != VIEWS[0]
+        cells = [told(_interval(run, m, view=view, pose=pose, aligned=aligned), m) for m in metrics]
         if any(cell != "–" for cell in cells):
             rows.append([view, *cells])
     joints = " · ".join(
@@ -195,12 +241,15 @@ def _times(run: Benchmark, name: str) -> str:
 
 
 def _definitions() -> str:
-    rows = [[escape(v[0]), escape(v[1]), "more" if v[2] else "less", escape(v[3])] for v in METRICS.values()]
+    rows = [
+        [escape(v[0]), escape(v[1]), "more" if v[2] else "less", escape(v[3])]
+        for v in (METRICS | PHOTO_METRICS).values()
+    ]
     return _table(["score", "unit", "better", "definition"], rows)
 
 
 def _label(metric: str) -> str:
-    name, unit, more, _ = METRICS[metric]
+    name, unit, more, _ = (METRICS | PHOTO_METRICS)[metric]
     return f"{escape(name)}{f' ({unit})' if unit else ''} {'↑' if more else '↓'}"
 
 
