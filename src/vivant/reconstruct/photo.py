@@ -77,8 +77,10 @@ def _thick(mask: Bool[Tensor, "views height width"], radius: int) -> Float[Tenso
 
 
 def _grown(mask: Float[Tensor, "views height width"], radius: int) -> Float[Tensor, "views height width"]:
-    """Each pixel takes the largest value of the square around."""
-    return torch.nn.functional.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius)
+    """Each pixel takes the largest value of the square around: along columns, then along rows."""
+    size = 2 * radius + 1
+    along = torch.nn.functional.max_pool2d(mask, (size, 1), stride=1, padding=(radius, 0))
+    return torch.nn.functional.max_pool2d(along, (1, size), stride=1, padding=(0, radius))
 
 
 def views_from_photo(person: Person, body: Body, trust: float = 1.0) -> Views:
