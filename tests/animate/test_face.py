@@ -1,8 +1,15 @@
+from dataclasses import replace
+
+import pytest
 import torch
 from tests import fakes
 
 from vivant.animate import builtin_motion, expressions_of, posed_frames
-from vivant.body import joint_limits
+from vivant.animate.face import BLINK, with_expressions
+from vivant.animate.face_inside import MOUTH
+from vivant.body import joint_limits, load_anny
+from vivant.records import Avatar
+from vivant.splat import colors_from_sh, sh_from_colors
 
 
 def test_the_jaw_opens_downwards_and_only_the_face_moves() -> None:
@@ -37,6 +44,72 @@ def test_a_talk_opens_the_mouth_in_the_film() -> None:
     still = builtin_motion("idle", avatar.rig, fps=4.0)
     assert float(talk.actions[:, talk.action_names.index("jawOpen")].max()) > 0.2
     assert len(list(posed_frames(avatar, talk))) == len(talk) and still.action_names != talk.action_names
+
+
+@pytest.fixture(scope="module")
+def pale() -> Avatar:
+    """Somebody of pale skin with blue eyes."""
+    avatar = fakes.avatar(40_000)
+    eyes = load_anny().face_region[avatar.binding.face] == 1
+    colors = torch.where(eyes[:, None], torch.tensor([0.3, 0.5, 0.9]), torch.tensor([0.8, 0.7, 0.6]))
+    scales = torch.full_like(avatar.splats.log_scales, 0.005).log()
+    return replace(avatar, splats=replace(avatar.splats, sh=sh_from_colors(colors), log_scales=scales))
+
+
+def painted(avatar: Avatar, weight: float) -> torch.Tensor:
+    """Colours of the eyes when both close so far."""
+    face = expressions_of(avatar, BLINK)
+    assert face is not None
+    splats = face.apply(avatar.splats, torch.full((2,), weight))
+    ahead = torch.tensor([0.0, 0.0, -1.0]).expand(len(splats), 3)
+    return colors_from_sh(splats.sh, ahead)[load_anny().face_region[avatar.binding.face] == 1]
+
+
+def test_closed_lids_cover_the_eyes_with_skin_and_open_ones_do_not(pale: Avatar) -> None:
+    assert len(painted(pale, 0.0)) > 10
+    torch.testing.assert_close(painted(pale, 0.0).mean(0), torch.tensor([0.3, 0.5, 0.9]))
+    torch.testing.assert_close(painted(pale, 1.0), torch.tensor([0.8, 0.7, 0.6]).expand_as(painted(pale, 1.0)))
+
+
+def test_a_lid_comes_down_from_above(pale: Avatar) -> None:
+    blue = painted(pale, 0.4)[:, 2]
+    heights = pale.splats.means[load_anny().face_region[pale.binding.face] == 1, 1]
+    upper = heights > heights.median()
+    assert float(blue[upper].mean()) < float(blue[~upper].mean()) - 0.05
+
+
+def test_sunglasses_stay_where_they_are(pale: Avatar) -> None:
+    face = expressions_of(pale, BLINK)
+    assert face is not None
+    sh = pale.splats.sh.clone()
+    sh[face.lids[0][1].index] = sh_from_colors(torch.tensor([[0.1, 0.1, 0.1]]))
+    behind = replace(pale, splats=replace(pale.splats, sh=sh))
+    hidden = expressions_of(behind, BLINK)
+    assert hidden is not None and hidden.lids == ()
+    assert torch.equal(hidden.apply(behind.splats, torch.ones(2)).means, behind.splats.means)
+
+
+def test_the_mouth_is_lined_with_dark_splats_behind_the_lips_that_go_with_the_jaw(pale: Avatar) -> None:
+    ready, face = with_expressions(pale, ("jawOpen",))
+    assert face is not None
+    first = len(pale.splats)
+    added = ready.splats.means[first:]
+    assert len(added) > 500 and len(ready.binding.face) == len(ready.trust) == len(ready.splats)
+    ahead = torch.tensor([0.0, 0.0, -1.0]).expand(len(added), 3)
+    assert torch.allclose(colors_from_sh(ready.splats.sh[first:], ahead), torch.tensor(MOUTH), atol=1e-5)
+    lips = pale.splats.means[(pale.splats.means[:, None] - added.mean(0)).norm(dim=-1)[:, 0] < 0.08, 2].max()
+    assert float(added[:, 2].max()) < float(lips)
+    moved = face.apply(ready.splats, torch.ones(1)).means[first:] - added
+    assert float(moved[:, 1].min()) < -0.01 and float(moved[:, 1].max()) < 0.005
+
+
+def test_lids_close_as_well_beside_a_lined_mouth(pale: Avatar) -> None:
+    face = with_expressions(pale, (*BLINK, "jawOpen"))[1]
+    assert face is not None and len(face.lids) == 2
+
+
+def test_without_a_mouth_that_moves_nothing_is_added(pale: Avatar) -> None:
+    assert with_expressions(pale, BLINK)[0] is pale
 
 
 def test_every_limited_joint_reaches_its_limits_and_none_leaves_them() -> None:

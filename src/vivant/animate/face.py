@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vivant.animate.face_inside import Lid, lid_of, with_mouth
 from vivant.body import load_anny
 from vivant.records import Avatar, Splats
 
@@ -28,13 +29,20 @@ class Expressions:
     at_rest: Float[Tensor, " actions"]
     """What the photo's face does already."""
 
+    lids: tuple[tuple[int, Lid], ...] = ()
+    """Actions that close an eye, and what they cover."""
+
     def apply(self, splats: Splats, weights: Float[Tensor, " actions"]) -> Splats:
         """Move splats at rest; an action never goes beyond its full strength."""
         more = (self.at_rest + weights).clamp(0, 1) - self.at_rest
         if not len(self.index) or not bool(more.any()):
             return splats
         moved = torch.einsum("a,amc->mc", more, self.offsets)
-        return replace(splats, means=splats.means.index_add(0, self.index, moved))
+        splats = replace(splats, means=splats.means.index_add(0, self.index, moved))
+        for action, lid in self.lids:
+            if float(more[action]) > 0:
+                splats = lid.cover(splats, float(more[action] / (1 - self.at_rest[action])))
+        return splats
 
 
 def expressions_of(avatar: Avatar, names: tuple[str, ...]) -> Expressions | None:
@@ -59,7 +67,21 @@ def expressions_of(avatar: Avatar, names: tuple[str, ...]) -> Expressions | None
     chosen = torch.stack([basis[k] if k >= 0 else torch.zeros_like(basis[0]) for k in known])
     offsets = (chosen[:, corners.clamp(min=0)] * share[..., None]).sum(2)
     levels = [float(avatar.shape.actions[k]) if k >= 0 else 0.0 for k in known]
-    return Expressions(index, offsets, torch.tensor(levels))
+    closing = [action for action, name in enumerate(names) if name in BLINK]
+    lids = [lid_of(avatar, index, offsets[action], left=names[action] == BLINK[0]) for action in closing]
+    seen = [(action, lid) for action, lid in zip(closing, lids, strict=True) if lid is not None]
+    if len(seen) < len(closing):
+        # Glasses must not be pulled down with the lids behind them, and a reflection hides only one eye.
+        offsets[closing], seen = 0.0, []
+    return Expressions(index, offsets, torch.tensor(levels), tuple(seen))
+
+
+def with_expressions(avatar: Avatar, names: tuple[str, ...]) -> tuple[Avatar, Expressions | None]:
+    """Get an avatar ready to move its face: `expressions_of`, and a lined mouth if the jaw is to open."""
+    known = avatar.shape.model == "anny" and len(avatar.rig.verts) == len(load_anny().verts_mean)
+    if known and any(name.startswith(("jaw", "mouth")) for name in names):
+        avatar = with_mouth(avatar)
+    return avatar, expressions_of(avatar, names)
 
 
 def blinking(count: int, fps: float, loops: bool) -> Float[Tensor, "frames 2"]:

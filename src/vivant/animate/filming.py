@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.animate.face import expressions_of
+from vivant.animate.face import with_expressions
 from vivant.animate.motions import standing
 from vivant.animate.posing import pose_avatar
 from vivant.animate.studio import Studio
@@ -108,7 +108,9 @@ def posed_frames(avatar: Avatar, motion: Motion) -> Iterator[Splats]:
     Raises:
         BadInputError: If the motion is of another rig.
     """
-    expressions = None if motion.actions is None else expressions_of(avatar, motion.action_names)
+    expressions = None
+    if motion.actions is not None:
+        avatar, expressions = with_expressions(avatar, motion.action_names)
     for frame in range(len(motion)):
         weights = None if motion.actions is None else motion.actions[frame]
         yield pose_avatar(avatar, _moment(motion, frame), expressions, weights)
