@@ -11,14 +11,13 @@ from vivant.core.run import Context
 from vivant.dataset import PeopleConfig, trial
 from vivant.dataset.contenders import Billboard, MeanColored
 from vivant.dataset.trial import (
-    AS_PHOTOGRAPHED,
     measure_subject,
     perfect,
     subject_names,
     subjects,
     try_subject,
 )
-from vivant.evaluate import Row
+from vivant.evaluate import AS_PHOTOGRAPHED, Row
 from vivant.mesh import Texture
 
 

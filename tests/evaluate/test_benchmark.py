@@ -12,6 +12,7 @@ from vivant.core.cameras import orbit, project, transform
 from vivant.core.errors import BadFileError, BadInputError
 from vivant.core.rotations import matrices_from_rotvecs
 from vivant.evaluate import (
+    AS_PHOTOGRAPHED,
     Benchmark,
     Case,
     Row,
@@ -65,6 +66,14 @@ def test_rows_are_selected_by_view_pose_and_alignment() -> None:
     assert len(select(benchmark, "psnr", pose="new")["p0"]) == 2
     assert select(benchmark, "psnr", region="crop") == {}
     assert select(benchmark, "joints_mm", region="pose")["p3"] == [30.0, 30.0]
+
+
+def test_the_view_as_photographed_is_in_no_mean_over_views() -> None:
+    plain = made("x", 0)
+    row = Row("p0", "photo", AS_PHOTOGRAPHED, 0.0, False, "frame", "psnr", 90.0)
+    more = replace(plain, rows=(*plain.rows, row))
+    assert select(more, "psnr", aligned=False) == select(plain, "psnr", aligned=False)
+    assert select(more, "psnr", aligned=False, view=AS_PHOTOGRAPHED) == {"p0": [90.0]}
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -69,11 +69,15 @@ def measure_photos(
         context.advance((number + 1) / len(paths), path.name)
     peak = terminal.peak_memory()
     told = (("photos", str(len(paths))), ("most memory", f"{peak / 1e9:.2f} GB" if peak else "unknown"), *facts)
+    measures = {row.person: row.value for row in rows if row.metric == "photo_psnr"}
+    cases.sort(key=lambda case: measures[case.person])
     return Benchmark(recipe, tuple(rows), tuple(failures), tuple(timings), told), tuple(cases)
 
 
 def measured(name: str, run: "Run", avatar: "Avatar") -> "tuple[tuple[Row, ...], Case]":
     """Give an avatar's scores and pictures."""
+    import torch
+
     from vivant.animate import pose_avatar
     from vivant.core.cameras import orbit
     from vivant.core.images import encode_image
@@ -94,8 +98,12 @@ def measured(name: str, run: "Run", avatar: "Avatar") -> "tuple[tuple[Row, ...],
     photo = person.foreground * person.alpha[..., None] + (1 - person.alpha[..., None])
     ours = on_white(drawn).color
     error = flip(photo, ours)[..., None].expand(-1, -1, 3)
-    shown = [("the photo, cut out", photo), ("ours", ours), ("error", error)]
-    shown += [(f"{azimuths[v]:.0f}°", on_white(turn, v).color) for v in range(0, TURN_VIEWS, TURN_VIEWS // 4)]
+    around = [on_white(turn, view).color for view in range(0, TURN_VIEWS, TURN_VIEWS // 4)]
+    shown = [
+        ("the photo, cut out", photo),
+        ("photo, ours, error", torch.cat([photo, ours, error], 1)),
+        ("from 0°, 90°, 180°, 270°", torch.cat(around, 1)),
+    ]
     pictures = tuple((caption, encode_image(image.clamp(0, 1), "jpeg", 85)) for caption, image in shown)
     return rows, Case(name, f"PSNR in the mask {rows[0].value:.2f} dB", pictures)
 

@@ -13,12 +13,10 @@ from vivant.core.errors import BadInputError
 from vivant.dataset.figure import Figure
 from vivant.dataset.people import PeopleFolder, gender_of, identity_of, outfit_of
 from vivant.dataset.poses import PoseSource
-from vivant.dataset.prints import tinted
 from vivant.dataset.scenes import photograph, random_background, random_camera, random_lighting, random_taking
 from vivant.dataset.splits import VALIDATION_WARDROBE, is_validation
 from vivant.dataset.truth import canonical_colors, observe, sample_files
 from vivant.dataset.wardrobe import Wardrobe
-from vivant.mesh import Texture
 from vivant.records import Rig
 
 
@@ -160,12 +158,6 @@ def blended(figure: Figure, people: PeopleFolder, other: str, share: float) -> F
         fit_error_mm=max(figure.fit_error_mm, mixed.fit_error_mm),
         parts=(*figure.parts, f"{share:.2f} of the shape of {other}"),
     )
-
-
-def retinted(texture: Texture, random: np.random.Generator) -> Texture:
-    """The same picture in another tint."""
-    rgba = texture.levels[0].numpy()
-    return Texture.build(tinted(rgba[..., :3], random), rgba[..., 3])
 
 
 def preview(config: PeopleConfig, seed: int, numbers: list[int]) -> torch.Tensor:

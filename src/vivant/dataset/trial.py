@@ -29,7 +29,7 @@ from vivant.dataset.scenes import (
 from vivant.dataset.splits import VALIDATION_WARDROBE, is_validation
 from vivant.dataset.truth import MAIN_JOINTS, Truth, observe
 from vivant.dataset.wardrobe import Wardrobe
-from vivant.evaluate import Row, Seen, Similarity, align, on_white, score_pictures
+from vivant.evaluate import AS_PHOTOGRAPHED, Row, Seen, Similarity, align, on_white, score_pictures
 from vivant.records import Pose, Rendering, Rig
 
 PHOTO_SIZE = (768, 1024)
@@ -39,9 +39,6 @@ FILL = 0.8
 
 SIDES = (("front", 0.0), ("left", 90.0), ("right", -90.0), ("back", 180.0))
 """Views and their azimuths in degrees, from where the person faces."""
-
-AS_PHOTOGRAPHED = "input, not aligned"
-"""The view in the photo's pixels, seen by the camera that the contender found."""
 
 NEW_POSES = 4
 AZIMUTH_DEG = 20.0

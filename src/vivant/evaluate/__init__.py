@@ -1,6 +1,7 @@
 """Measure results, and tell about them on a page."""
 
 from vivant.evaluate.benchmark import (
+    AS_PHOTOGRAPHED,
     METRICS,
     PHOTO_METRICS,
     Benchmark,
@@ -22,6 +23,7 @@ from vivant.evaluate.perception import flip, frechet_distance, gmsd, ms_ssim
 from vivant.evaluate.photographs import flicker, photograph_rows
 
 __all__ = [
+    "AS_PHOTOGRAPHED",
     "METRICS",
     "PHOTO_METRICS",
     "Benchmark",

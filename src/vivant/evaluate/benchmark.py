@@ -13,6 +13,9 @@ from vivant.core.store import writing
 FORMAT = 1
 """Version of the JSON file."""
 
+AS_PHOTOGRAPHED = "input, not aligned"
+"""The view in the photo's pixels, seen by the camera that the recipe found; it is in no mean over views."""
+
 RESAMPLES = 2000
 """Of the bootstrap."""
 
@@ -114,7 +117,7 @@ def select(
     Args:
         benchmark: Where from.
         metric: One of `METRICS`.
-        view: Only this one.
+        view: Only this one; None for all that everybody has.
         pose: `photo`, or `new` for all others; None for all.
         aligned: After alignment or before.
         region: Of the picture.
@@ -123,7 +126,7 @@ def select(
     for row in benchmark.rows:
         if row.metric != metric or row.aligned != aligned or row.region != region:
             continue
-        if view is not None and row.view != view:
+        if row.view != view and (view is not None or row.view == AS_PHOTOGRAPHED):
             continue
         if pose is not None and (row.pose == "photo") != (pose == "photo"):
             continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from vivant.evaluate.benchmark import (
+    AS_PHOTOGRAPHED,
     METRICS,
     PHOTO_METRICS,
     Benchmark,
@@ -14,7 +15,7 @@ from vivant.evaluate.benchmark import (
     select,
 )
 
-VIEWS = ("input, not aligned", "input", "front", "left", "right", "back")
+VIEWS = (AS_PHOTOGRAPHED, "input", "front", "left", "right", "back")
 """The first is never aligned: what the photo shows, where it shows it."""
 
 PLOT = (620, 240)
@@ -49,7 +50,7 @@ def write_benchmark_page(runs: tuple[Benchmark, ...], cases: tuple[Case, ...]) -
     else:
         parts += _against_truth(runs, names)
     if cases:
-        parts.append("<h2>Worst, median, best</h2>")
+        parts.append("<h2>Pictures, the worst first</h2>")
         parts += [_case(case) for case in cases]
     parts += [_failures(run, name) for run, name in zip(runs, names, strict=True) if run.failures]
     parts += ["<h2>Seconds</h2>", *(_times(run, name) for run, name in zip(runs, names, strict=True))]
