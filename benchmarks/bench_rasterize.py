@@ -1,9 +1,9 @@
 """What drawing splats costs: milliseconds forward and forward + backward, against the plain torch reference.
 
-    python benchmarks/bench_rasterize.py [--threads 1 2] [--runs 15] [--accuracy] [--reference-up-to 40000]
+    python benchmarks/bench_rasterize.py [--threads 1 2] [--runs 15] [--accuracy] [--peers]
 
 The scene is a person of capsules that covers about a quarter of the picture; colour, alpha and depth are drawn.
-All measurements of a scene are taken in turn, and the least of each is told: other programs only ever add to it.
+All measurements of a scene are taken in turn, and the least of each is told: other programs only add to it.
 `cpu` is the time all threads together were busy, which tells more than the clock where processors are shared.
 """
 
@@ -23,6 +23,9 @@ from vivant.splat import rasterize, sh_from_colors
 
 SCENES = ((256, 10_000), (512, 10_000), (512, 40_000), (512, 100_000), (512, 400_000), (1024, 40_000))
 """Pixels a side, and splats."""
+
+NAMES = ("means", "quats", "log_scales", "opacity_logits", "sh")
+"""What gradients are taken to."""
 
 CAPSULES = (
     ((0, 1.62, 0), (0, 1.70, 0), 0.167),
@@ -54,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--peers", action="store_true", help="gsplat's torch reference, too (peer_gsplat.py)")
     parser.add_argument("--accuracy", action="store_true", help="errors against the reference in float64")
     parser.add_argument("--reference-up-to", type=int, default=40_000, metavar="SPLATS")
     arguments = parser.parse_args()
@@ -67,6 +71,8 @@ def main() -> None:
         slow = None
         if count <= arguments.reference_up_to and size <= 512:
             (slow,) = measure([lambda: backward(splats, camera, background, "reference", 1)], 2)  # noqa: B023
+            if arguments.peers:
+                tell_peer(splats, camera, background)
         for threads in arguments.threads:
             forward, both = measure(
                 [
@@ -81,6 +87,29 @@ def main() -> None:
                 f"{both.clock:10.1f} ({both.cpu:6.1f}) | {ratio}",
                 flush=True,
             )
+
+
+def tell_peer(splats: Splats, camera: Cameras, background: Tensor) -> None:
+    """One line about gsplat's torch reference: forward + backward against ours, and how well they agree."""
+    import peer_gsplat
+
+    if not peer_gsplat.is_there():
+        raise SystemExit("gsplat is not installed; see benchmarks/peer_gsplat.py.")
+
+    def peer() -> list[Tensor]:
+        leaves = [getattr(splats, name).detach().requires_grad_() for name in NAMES]
+        drawn = peer_gsplat.draw(Splats(*leaves), camera)[..., :3]
+        return list(torch.autograd.grad(drawn, leaves, torch.ones_like(drawn)))
+
+    ours, theirs = measure([lambda: backward(splats, camera, background, "numba", 1), peer], 2)
+    drawn = rasterize(splats, camera, background=torch.zeros(3), normals=False)
+    difference = (peer_gsplat.draw(splats, camera)[..., :3] - drawn.color[0]).abs()
+    print(
+        f"{camera.width:5}² {len(splats):7}       1 | gsplat's torch reference, forward + backward: "
+        f"{theirs.clock:.0f} ms, {theirs.clock / ours.clock:.0f} times ours; "
+        f"colours differ by {float(difference.mean()):.1e} in the mean",
+        flush=True,
+    )
 
 
 def measure(works: list[Callable[[], object]], runs: int) -> list[Times]:
@@ -98,8 +127,7 @@ def measure(works: list[Callable[[], object]], runs: int) -> list[Times]:
 
 def backward(splats: Splats, camera: Cameras, background: Tensor, backend: str, threads: int) -> list[Tensor]:
     """Gradients of all parameters by a picture's worth of random weights."""
-    names = ("means", "quats", "log_scales", "opacity_logits", "sh")
-    leaves = [getattr(splats, name).detach().requires_grad_() for name in names]
+    leaves = [getattr(splats, name).detach().requires_grad_() for name in NAMES]
     drawn = rasterize(
         Splats(*leaves), camera, background=background, normals=False, backend=backend, threads=threads  # type: ignore[arg-type]
     )  # fmt: skip

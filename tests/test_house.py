@@ -23,7 +23,10 @@ HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vivant"
 FILES = sorted(SOURCE.rglob("*.py"))
-HEAVY = {"mediapipe", "cv2", "PIL", "imageio_ffmpeg", "gsplat", "tyro", "rich", "platformdirs", "pillow_heif", "ray", "pxr"}
+HEAVY = {
+    "mediapipe", "cv2", "PIL", "imageio_ffmpeg", "gsplat", "tyro", "rich", "platformdirs", "pillow_heif",
+    "ray", "pxr",
+}  # fmt: skip
 """Libraries that exactly one file may import; everyone else asks that file."""
 
 
