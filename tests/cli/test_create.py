@@ -75,10 +75,10 @@ def test_a_second_run_reuses_everything(vivant: Vivant, stages: fakes.Stages, ph
 
 def test_another_lift_option_reuses_perceive_and_fit(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:
     vivant("create", photo)
-    code, _, _ = vivant("quick", photo, "--lift.splats", "700")
+    code, _, _ = vivant("quick", photo, "--lift.splats", "1700")
     assert code == 0
     assert stages.calls == ["perceive", "fit_body", "lift", "refine_photo", "lift", "refine_photo"]
-    assert len(load_avatar(photo.with_suffix(".avatar")).splats) == 700
+    assert len(load_avatar(photo.with_suffix(".avatar")).splats) == 1700
 
 
 def test_fresh_does_everything_anew(vivant: Vivant, stages: fakes.Stages, photo: Path) -> None:
@@ -190,7 +190,7 @@ def test_old_files_stay_whole_when_a_run_fails(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(quick, "lift", lift)
-    code, _, err = vivant("quick", photo, "--lift.splats", "900")
+    code, _, err = vivant("quick", photo, "--lift.splats", "1900")
     assert code == 70
     assert "This is a bug in vivant: RuntimeError: a bug" in err and "report" in err
     assert "Traceback" not in err
