@@ -7,6 +7,7 @@ waits it makes the file MARKER.
 """
 
 import contextlib
+import signal
 import sys
 import time
 from pathlib import Path
@@ -56,4 +57,6 @@ def _wait(marker: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Tests that run in the background of a shell are told to ignore Ctrl-C, and pass that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(run(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4:]))

@@ -43,6 +43,8 @@ def test_every_command_has_help_with_a_text_for_every_option(command: str, vivan
     code, out, _ = vivant(command, "--help")
     assert code == 0
     assert f"usage: vivant {command}" in out
+    # Where nothing is given, the words say what is done; "None" would say nothing to a user.
+    assert "None" not in out
     lines = [line.strip(" │") for line in out.splitlines()]
     for this, following in zip(lines[:-1], lines[1:], strict=True):
         if this.startswith("--") and len(this.split()) <= 2:

@@ -24,6 +24,15 @@ def start(tmp_path: Path, photo: Path, wait_at: str) -> subprocess.Popen:
     )
 
 
+def finish(process: subprocess.Popen, patience: float) -> tuple[str, str]:
+    """Wait for the end. A program that does not come to one is killed, so that it cannot disturb other tests."""
+    try:
+        return process.communicate(timeout=patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"the program did not end: {process.communicate()[1]}")
+
+
 def stop_in_the_middle(tmp_path: Path, photo: Path, wait_at: str, how: int) -> tuple[int, str]:
     """Start, wait until it waits, send a signal. Gives the exit code and stderr."""
     process = start(tmp_path, photo, wait_at)
@@ -34,13 +43,13 @@ def stop_in_the_middle(tmp_path: Path, photo: Path, wait_at: str, how: int) -> t
             pytest.fail(f"the program did not come to wait: {process.communicate()[1]}")
         time.sleep(0.05)
     os.kill(process.pid, how)
-    _, err = process.communicate(timeout=60)
+    _, err = finish(process, 60)
     return process.returncode, err
 
 
 def run_again(tmp_path: Path, photo: Path) -> str:
     process = start(tmp_path, photo, "nowhere")
-    out, err = process.communicate(timeout=120)
+    out, err = finish(process, 120)
     assert process.returncode == 0, err
     return out
 

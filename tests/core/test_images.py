@@ -306,6 +306,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_picture(tmp_path / "nobody.jpg", SIDE)
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(BadPhotoError, match="cannot be the name of a file"):
+        read_picture(Path("a\0b"), SIDE)
+
+
 def test_a_jpeg_of_20000_px_is_reduced_while_it_is_read(tmp_path: Path) -> None:
     stored = four_colors(20000, 1200)
     path = save(stored, tmp_path / "long.jpg", quality=60)

@@ -22,6 +22,13 @@ def test_a_probe_leaves_no_trace_and_makes_no_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(OutputError, match="cannot be the name of a file"):
+        store.expect_writable(Path("a\0b.avatar"))
+    with pytest.raises(OutputError, match="cannot be the name of a file"), store.writing(Path("a\0b.avatar")):
+        pass
+
+
 def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
     for path in (tmp_path / "taken" / "me.avatar", tmp_path / "taken" / "deep" / "me.avatar"):

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import fakes
 
 from vivant.core.errors import BadFileError, BadInputError
+from vivant.core.images import write_image
 from vivant.records import Avatar, load_avatar, save_avatar
 
 DTYPES = {"F32": "<f4", "I64": "<i8"}
@@ -51,6 +53,20 @@ def test_the_description_names_every_array_and_nothing_else(tmp_path: Path) -> N
     assert [name for name in arrays if f"`{name}`" not in text] == []
     short = {name for name in plain if f"`{name}`" not in text and f"`.{name.split('.')[-1]}`" not in text}
     assert short == set()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_picture_given_as_an_avatar_is_told_how_to_become_one(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"me{suffix}"
+    write_image(torch.rand(40, 30, 3), path)
+    with pytest.raises(BadFileError, match=f"me{suffix} is a picture.*`vivant create .*me{suffix}`"):
+        load_avatar(path)
+
+
+def test_a_header_whose_length_spells_a_kind_of_picture_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.avatar").write_bytes(struct.pack("<Q", int.from_bytes(b"BM", "little")) + b"{}")
+    with pytest.raises(BadFileError, match="damaged"):
+        load_avatar(tmp_path / "a.avatar")
 
 
 @pytest.fixture(scope="module")

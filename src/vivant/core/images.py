@@ -115,6 +115,9 @@ def _read_bytes(path: Path) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise BadPhotoError(f"{path} does not exist. Check the name and the folder.") from error
+    except ValueError as error:
+        # No name of a file holds a zero character, and none that a system cannot spell.
+        raise BadPhotoError(f"{str(path)!r} cannot be the name of a file: {error}. Check the name.") from error
     except OSError as error:
         raise BadPhotoError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not content:

@@ -41,6 +41,7 @@ def writing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: If the folder cannot be made or written, or the disk is full.
     """
+    _expect_name(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,12 +69,18 @@ def _why_not(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or error}. Choose another folder with --out."
 
 
+def _expect_name(path: Path) -> None:
+    if "\0" in str(path):
+        raise OutputError(f"{str(path)!r} cannot be the name of a file: it holds a zero character.")
+
+
 def expect_writable(path: Path, needed_bytes: int = 0) -> None:
     """Make sure before long work that `path` can be written afterwards; leave no trace.
 
     Raises:
         OutputError: If its folder cannot be made or written, or has less room than needed.
     """
+    _expect_name(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     try:
         if not folder.is_dir():

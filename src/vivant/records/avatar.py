@@ -18,6 +18,9 @@ from vivant.records.splats import Binding, Splats
 FORMAT = 1
 """Version of the avatar file."""
 
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+"""How JPEG, PNG, GIF, BMP and TIFF begin."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -88,12 +91,35 @@ def load_avatar(path: Path | str) -> Avatar:
     Raises:
         BadFileError: If the file is missing, damaged, hostile, or of another version.
     """
-    avatar = store.load(Avatar, Path(path))
+    path = Path(path)
+    if _is_picture(path):
+        raise BadFileError(
+            f"{path} is a picture, not an avatar. Make an avatar of it first: `vivant create {path}`."
+        )
+    avatar = store.load(Avatar, path)
     bad = _bad_number(avatar)
     if bad is not None:
         raise BadFileError(f"{path} is damaged: `{bad}` has values that are not finite.")
-    _refuse_bad_indices(avatar, Path(path))
+    _refuse_bad_indices(avatar, path)
     return avatar
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file begins like a picture."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        # Reading it will tell why.
+        return False
+    if start[4:8] == bytes(4):
+        # An avatar begins with the length of its header, in eight bytes; the first four may be anything.
+        return False
+    return (
+        start.startswith(PICTURES) or start[4:8] == b"ftyp" or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
+    )
 
 
 def _bad_number(record: Any, prefix: str = "") -> str | None:
