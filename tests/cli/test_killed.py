@@ -25,7 +25,7 @@ def start(tmp_path: Path, photo: Path, wait_at: str) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen, patience: float) -> tuple[str, str]:
-    """Wait for the end. A program that does not come to one is killed, so that it cannot disturb other tests."""
+    """Wait for the end. A program that comes to none is killed, so that it cannot disturb other tests."""
     try:
         return process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:

@@ -45,7 +45,7 @@ def parse_with_config(
 
 
 def _no_none_told() -> ConstructorRegistry:
-    """While this is entered, help does not say `(default: None)`: the option's own words tell what is done then."""
+    """While this is entered, help does not say `(default: None)`: the option's words tell what is done then."""
     registry = ConstructorRegistry()
     asking: list[StructTypeInfo] = []
 
