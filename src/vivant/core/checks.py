@@ -1,5 +1,7 @@
 """Checks for values that arrive from outside or leave a step."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,31 @@ def expect(name: str, value: Tensor, *sizes: int | str) -> dict[str, int]:
     if not fits:
         raise BadInputError(f"{name} must have shape {wanted}, got {tuple(value.shape)}.")
     return {s: n for s, n in zip(sizes, value.shape, strict=True) if isinstance(s, str)}
+
+
+def expect_within(config: object, **ranges: tuple[float | int, float | int]) -> None:
+    """Check numbers of a config before the work starts. An infinite bound is open: the number itself is finite.
+
+    Args:
+        config: A dataclass; a field that is None is left to whoever fills it in.
+        ranges: The smallest and the largest value allowed, by the field's name.
+
+    Raises:
+        BadInputError: Naming the first field that is out of range, or no number.
+    """
+    for name, (least, most) in ranges.items():
+        value = getattr(config, name)
+        if value is None or (least <= value <= most and math.isfinite(value)):
+            continue
+        if least == ABOVE_ZERO:
+            needed = "more than 0" + ("" if most == math.inf else f", at most {most:g}")
+        else:
+            needed = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
+        raise BadInputError(f"{type(config).__name__}: `{name}` is {value:g}; {needed} is needed.")
+
+
+ABOVE_ZERO = math.nextafter(0.0, 1.0)
+"""As the smallest value of a range: anything positive."""
 
 
 def expect_finite(step: str, **tensors: Tensor) -> None:

@@ -1,5 +1,6 @@
 """The stage: a person seen in the pictures of a film in, the body and its motion out."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.signal import savgol_filter
 from torch import Tensor
 
 from vivant.body import load_anny
+from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import NoPersonError
 from vivant.core.rotations import multiply_quats, normalize_quats, quats_from_matrices, slerp_quats
 from vivant.core.run import Context
@@ -53,6 +55,15 @@ class FilmFitConfig:
 
     gender: float = 0.5
     """As in a photo."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, steps=(1, math.inf), focal_px=(ABOVE_ZERO, math.inf), smoothing=(0, math.inf))
+        expect_within(self, age=(0, 1), gender=(0, 1))
 
 
 def fit_film(context: Context, sightings: Sightings, config: FilmFitConfig) -> Acted:

@@ -1,6 +1,7 @@
 """Film: a person in a film is followed, and an avatar moves the same way."""
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from vivant.animate import RetargetConfig, clip_of, retarget
+from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import NoPersonError
 from vivant.core.progress import Advanced, Event, Noted
 from vivant.core.run import Context, Run
@@ -38,6 +40,14 @@ class FilmConfig:
     perceive: PerceiveConfig = field(default_factory=PerceiveConfig)
     fit: FilmFitConfig = field(default_factory=FilmFitConfig)
     retarget: RetargetConfig = field(default_factory=RetargetConfig)
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, fps=(ABOVE_ZERO, 1000), max_side=(64, math.inf), max_frames=(2, math.inf))
 
 
 def motion_from_film(run: Run, path: Path, rig: Rig, config: FilmConfig) -> Motion:

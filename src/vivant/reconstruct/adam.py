@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import NumericalError
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-15
@@ -31,6 +32,16 @@ class Rates:
 
     sh_higher: float = 0.05
     """What the other bands take of that."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, means=(ABOVE_ZERO, math.inf), means_last=(ABOVE_ZERO, math.inf))
+        rate = (0, math.inf)
+        expect_within(self, quats=rate, log_scales=rate, opacity_logits=rate, sh=rate, sh_higher=rate)
 
     def at(self, progress: float) -> dict[str, float]:
         """Rates of each table when a part of the steps, 0 to 1, is done."""

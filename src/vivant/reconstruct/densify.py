@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.rotations import matrices_from_quats
 from vivant.reconstruct.adam import Adam
 from vivant.reconstruct.cloud import Cloud
@@ -55,6 +56,16 @@ class DensifyConfig:
 
     reset_to: float = 0.05
     """See `reset_every`."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, begin=(0, 1), end=(self.begin, 1), every=(1, math.inf), growth=(0, 1))
+        expect_within(self, most=(1, math.inf), split_size=(ABOVE_ZERO, math.inf), faint=(0, 1))
+        expect_within(self, reset_every=(0, math.inf), reset_to=(ABOVE_ZERO, 1))
 
     def is_due(self, step: int, iterations: int) -> bool:
         """Whether a round follows this step (counted from 1)."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.core.checks import expect, expect_counts
+from vivant.core.checks import expect, expect_counts, expect_within
 from vivant.core.errors import BadInputError
 
 LossBackend = Literal["auto", "reference", "numba"]
@@ -28,6 +28,14 @@ class LossConfig:
 
     mask: float = 0.2
     """Weight of the difference in alpha, beside the colour's weight of 1."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, ssim=(0, 1), mask=(0, math.inf))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vivant.core import store
-from vivant.core.checks import expect_finite
+from vivant.core.checks import expect_finite, expect_within
 from vivant.core.errors import BadInputError, CancelledError
 from vivant.core.run import Context
 from vivant.reconstruct.adam import Adam, Rates
@@ -86,6 +86,8 @@ class ReconstructConfig:
                 f"{self.iterations} iterations at up to {self.max_side} px with harmonics {self.sh_degree}: "
                 "at least 1 iteration, 16 px and a degree of 0 to 3 are needed."
             )
+        expect_within(self, sh_every=(1, math.inf), plateau=(0, 1), checkpoint_every=(1, math.inf))
+        expect_within(self, threads=(0, math.inf))
 
 
 class ReconstructionCancelledError(CancelledError):

@@ -1,5 +1,6 @@
 """Small corrections of each view's pose and camera, found together with the splats."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from vivant.body import forward_kinematics
 from vivant.core.cameras import Cameras
+from vivant.core.checks import expect_within
 from vivant.core.rotations import matrices_from_rotvecs, multiply_quats, quats_from_rotvecs
 from vivant.reconstruct.adam import Adam
 from vivant.records import Pose, Rig
@@ -34,6 +36,15 @@ class RefineConfig:
 
     hold: float = 0.05
     """Pulls joints back to what was given: cost of a radian squared."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        rate = (0, math.inf)
+        expect_within(self, turns=rate, shifts=rate, camera_turns=rate, hold=rate)
 
 
 class Corrections:

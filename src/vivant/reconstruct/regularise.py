@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from vivant.body import tangent_frames
+from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import BadInputError
 from vivant.reconstruct.cloud import FIELDS
 from vivant.records import Binding, Rig, Splats
@@ -46,6 +47,16 @@ class RegulariseConfig:
 
     neighbors: int = 6
     """How many each splat is tied to."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        weight = (0, math.inf)
+        expect_within(self, smooth=weight, size=weight, needle=weight, entropy=weight, hold=weight)
+        expect_within(self, size_limit=(ABOVE_ZERO, math.inf), needle_limit=(1, math.inf), neighbors=(0, 100))
 
 
 @dataclass(frozen=True)

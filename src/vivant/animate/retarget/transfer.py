@@ -24,6 +24,7 @@ from vivant.animate.retarget.legs import (
 from vivant.animate.retarget.roles import match_joints, read_joint_map
 from vivant.animate.retarget.turning import local_turns, world_turns
 from vivant.body import forward_kinematics, skin_points
+from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import invert_quats, matrices_from_quats, multiply_quats, rotvecs_from_quats
 from vivant.records import Motion, Pose, Rig
@@ -46,6 +47,14 @@ class RetargetConfig:
 
     plant_feet: bool = True
     """Keep planted feet from sliding, and all of the body above the floor."""
+
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, fps=(ABOVE_ZERO, 1000))
 
 
 @dataclass(frozen=True)
