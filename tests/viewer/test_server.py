@@ -72,7 +72,9 @@ def test_a_port_that_cannot_be_had_is_told(server: Server) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_view_tells_its_address_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     save_avatar(fakes.avatar(500), tmp_path / "me.avatar")
-    command = [sys.executable, "-c", "import sys; from vivant.cli import main; sys.exit(main())"]
+    # Tests that run in the background of a shell are told to ignore Ctrl-C, and pass that on.
+    heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from vivant.cli import main; sys.exit(main())"]
     viewing = subprocess.Popen(
         [*command, "view", str(tmp_path / "me.avatar"), "--no-browser"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
@@ -86,4 +88,4 @@ def test_view_tells_its_address_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         assert (viewing.returncode, out, err) == (0, "", "")
     finally:
         viewing.kill()
-        viewing.wait()
+        viewing.communicate()
