@@ -8,16 +8,18 @@ ROUGH = 2.5
 """Percent of the person's extent: body points that miss by more make the pose doubtful."""
 
 
-def tell_guesses(case: Case, focal_before: float, body: Body) -> tuple[str, ...]:
+def tell_guesses(case: Case, focal_before: float, body: Body, strayed: tuple[str, ...]) -> tuple[str, ...]:
     """Name what was assumed and what fits badly.
 
     Args:
         case: The person and what was used of it.
         focal_before: The focal length that was told at first.
         body: The result.
+        strayed: Sides whose hand was found by the mask alone.
     """
     person = case.person
     notes = [*_hands(case, person)]
+    notes += [f"The {side} hand was found by the outline only: its fingers are guessed." for side in strayed]
     if case.evidence.stance == "legs unseen":
         notes.append("Straight legs in a natural stance stand in for the legs that the picture does not show.")
     focal = float(case.evidence.camera.focal[0])

@@ -22,6 +22,7 @@ from vivant.fit.placement import place_in_world, pose_of
 from vivant.fit.silhouette import prepare_mask
 from vivant.fit.solve import Anatomy
 from vivant.fit.stages import Case, fit_details, fit_outline, fit_points
+from vivant.fit.strayed import follow_strayed_hands
 from vivant.fit.terms import Pinhole
 from vivant.records import Body, Person, Shape
 
@@ -81,7 +82,9 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         camera = case.evidence.camera
         intrinsics[0, 0], intrinsics[1, 1] = camera.focal
         context.advance(0.3)
-        state = fit_outline(case, state, prepare_mask(person.alpha))
+        mask = prepare_mask(person.alpha)
+        state = fit_outline(case, state, mask)
+        state, strayed = follow_strayed_hands(case, state, mask)
         context.advance(0.7)
         state = fit_details(case, state)
         context.advance(0.9)
@@ -92,7 +95,7 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
             rig = warp_face(rig, pose, camera, anatomy, landmarks, person.face, state)
         body = place_in_world(rig, pose, shape, person, intrinsics, state.tilt)
         focal_before = float(_intrinsics(person, config)[0, 0])
-        return replace(body, notes=tell_guesses(case, focal_before, body))
+        return replace(body, notes=tell_guesses(case, focal_before, body, strayed))
 
 
 @contextmanager

@@ -247,13 +247,8 @@ def _rim(
     size: tuple[int, int],
 ) -> tuple[Int[Tensor, " rim"], Float[Tensor, "rim 2"]]:
     """Samples on the body's outline, and the outline's normals there in the picture."""
-    level = torch.diag(verts.new_tensor([1.0, -1.0, -1.0, 1.0]))
-    intrinsics = torch.eye(3)
-    intrinsics[0, 0], intrinsics[1, 1] = camera.focal
-    intrinsics[:2, 2] = camera.center
-    cameras = Cameras(level[None], intrinsics[None], *size)
-    rows, columns = mask.field.shape[1:]
-    drawn = rasterize_mesh(verts, faces, cameras.resized(columns, rows), threads=1).face[0] >= 0
+    drawn = draw_body(camera, mask, verts, faces, size)
+    rows, columns = drawn.shape
     depth = torch.from_numpy(_distance(drawn.numpy()))
     here = verts[skin.verts]
     normals = vertex_normals(verts, faces)[skin.verts]
@@ -263,3 +258,20 @@ def _rim(
     rim = ((facing.abs() < GRAZING) & (depth[at[:, 1], at[:, 0]] < 3.0)).nonzero()[:, 0]
     flat = normals[rim, :2] * normals.new_tensor([1.0, -1.0])
     return rim, flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-6)
+
+
+def draw_body(
+    camera: Pinhole,
+    mask: Mask,
+    verts: Float[Tensor, "verts 3"],
+    faces: Int[Tensor, "faces 3"],
+    size: tuple[int, int],
+) -> Bool[Tensor, "rows columns"]:
+    """Where the posed body covers the mask's field."""
+    level = torch.diag(verts.new_tensor([1.0, -1.0, -1.0, 1.0]))
+    intrinsics = torch.eye(3)
+    intrinsics[0, 0], intrinsics[1, 1] = camera.focal
+    intrinsics[:2, 2] = camera.center
+    cameras = Cameras(level[None], intrinsics[None], *size)
+    rows, columns = mask.field.shape[1:]
+    return rasterize_mesh(verts, faces, cameras.resized(columns, rows), threads=1).face[0] >= 0
