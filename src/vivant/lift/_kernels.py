@@ -1,4 +1,4 @@
-"""Loops that numpy cannot do: throwing darts, and how much each splat gives to each pixel."""
+"""Loops that numpy cannot do, or only by way of large intermediate arrays."""
 
 import math
 
@@ -11,30 +11,31 @@ from vivant.core.jit import kernel
 def throw_darts(points, radius, cell):
     """Keep points, in order, that lie no nearer to a kept one than the mean of the two radii.
 
-    A hash grid with chains; `cell` must be at least the largest radius.
+    A hash grid with chains; `cell` must be at least the largest radius. What is kept lies densely in memory,
+    for that is what is searched.
     """
     count = len(points)
-    size = 1
-    while size < 2 * count:
+    size = 1024
+    while size < count // 2:
         size *= 2
-    heads = np.full(size, -1, np.int64)
-    after = np.full(count, -1, np.int64)
-    keys = np.empty((count, 3), np.int64)
+    heads = np.full(size, -1, np.int32)
+    after = np.empty(count, np.int32)
+    placed = np.empty((count, 4), np.float64)
     kept = np.zeros(count, np.bool_)
+    # The own cell first: most that are not kept are stopped there.
+    ways = np.array([0, -1, 1])
+    found = 0
     for i in range(count):
-        for axis in range(3):
-            keys[i, axis] = int(math.floor(points[i, axis] / cell))
+        px, py, pz, pr = points[i, 0], points[i, 1], points[i, 2], radius[i]
+        kx, ky, kz = int(math.floor(px / cell)), int(math.floor(py / cell)), int(math.floor(pz / cell))
         free = True
-        for dx in range(-1, 2):
-            for dy in range(-1, 2):
-                for dz in range(-1, 2):
-                    x, y, z = keys[i, 0] + dx, keys[i, 1] + dy, keys[i, 2] + dz
-                    j = heads[_slot(x, y, z, size)]
+        for dx in ways:
+            for dy in ways:
+                for dz in ways:
+                    j = heads[_slot(kx + dx, ky + dy, kz + dz, size)]
                     while j >= 0:
-                        reach = 0.5 * (radius[i] + radius[j])
-                        a = points[i, 0] - points[j, 0]
-                        b = points[i, 1] - points[j, 1]
-                        c = points[i, 2] - points[j, 2]
+                        reach = 0.5 * (pr + placed[j, 3])
+                        a, b, c = px - placed[j, 0], py - placed[j, 1], pz - placed[j, 2]
                         if a * a + b * b + c * c < reach * reach:
                             free = False
                             break
@@ -47,9 +48,11 @@ def throw_darts(points, radius, cell):
                 break
         if free:
             kept[i] = True
-            slot = _slot(keys[i, 0], keys[i, 1], keys[i, 2], size)
-            after[i] = heads[slot]
-            heads[slot] = i
+            slot = _slot(kx, ky, kz, size)
+            placed[found, 0], placed[found, 1], placed[found, 2], placed[found, 3] = px, py, pz, pr
+            after[found] = heads[slot]
+            heads[slot] = found
+            found += 1
     return kept
 
 
@@ -59,76 +62,54 @@ def _slot(x, y, z, size):
 
 
 @kernel
-def blend(centers, conics, opacities, radii, order, weight, pixel, splat, amount):
-    """Blend splats front to back, and list which splat gives how much to which pixel that counts.
-
-    Returns how many entries were listed; the lists stop growing when full.
-    """
-    height, width = weight.shape
-    through = np.ones((height, width), np.float32)
-    entries = 0
-    for turn in range(len(order)):
-        i = order[turn]
-        u, v = centers[i, 0], centers[i, 1]
-        left, right = max(0, int(math.floor(u - radii[i, 0]))), min(width - 1, int(math.floor(u + radii[i, 0])))
-        top, bottom = (
-            max(0, int(math.floor(v - radii[i, 1]))),
-            min(height - 1, int(math.floor(v + radii[i, 1]))),
-        )
-        for y in range(top, bottom + 1):
-            dy = y + np.float32(0.5) - v
-            for x in range(left, right + 1):
-                light = through[y, x]
-                if light < np.float32(0.004) or weight[y, x] <= 0:
-                    continue
-                dx = x + np.float32(0.5) - u
-                power = (
-                    np.float32(0.5) * (conics[i, 0] * dx * dx + conics[i, 2] * dy * dy) + conics[i, 1] * dx * dy
-                )
-                if power > np.float32(5.6):
-                    continue
-                a = min(np.float32(0.999), opacities[i] * np.float32(math.exp(-power)))
-                if a < np.float32(1 / 255):
-                    continue
-                through[y, x] = light * (1 - a)
-                share = a * light
-                if share > np.float32(0.004) and entries < len(pixel):
-                    pixel[entries] = y * width + x
-                    splat[entries] = i
-                    amount[entries] = share
-                    entries += 1
-    return entries
+def corner_normals(verts, faces):
+    """Unit normals of a mesh's corners, weighted by area."""
+    sums = np.zeros(verts.shape)
+    for f in range(len(faces)):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = verts[j, 0] - verts[i, 0], verts[j, 1] - verts[i, 1], verts[j, 2] - verts[i, 2]
+        bx, by, bz = verts[k, 0] - verts[i, 0], verts[k, 1] - verts[i, 1], verts[k, 2] - verts[i, 2]
+        x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        for corner in (i, j, k):
+            sums[corner, 0] += x
+            sums[corner, 1] += y
+            sums[corner, 2] += z
+    for i in range(len(sums)):
+        length = max(math.sqrt(sums[i, 0] ** 2 + sums[i, 1] ** 2 + sums[i, 2] ** 2), 1e-12)
+        for axis in range(3):
+            sums[i, axis] /= length
+    return sums
 
 
 @kernel
-def jacobi(pixel, splat, amount, colors, start, goal, weight, anchor, limit, steps):
-    """Move colours so that the blends come nearer to the goal, pixel by pixel weighted; see `sharpen`."""
-    height, width = weight.shape
-    count = len(colors)
-    scale = np.zeros(count, np.float32)
-    error = np.empty((height * width, 3), np.float32)
-    push = np.empty((count, 3), np.float32)
-    for e in range(len(pixel)):
-        p = pixel[e]
-        scale[splat[e]] += amount[e] * weight[p // width, p % width]
-    for _ in range(steps):
-        error[:] = 0
-        push[:] = 0
-        for e in range(len(pixel)):
-            for k in range(3):
-                error[pixel[e], k] += amount[e] * colors[splat[e], k]
-        for p in range(height * width):
-            y, x = p // width, p % width
-            for k in range(3):
-                error[p, k] = (goal[y, x, k] - error[p, k]) * weight[y, x]
-        for e in range(len(pixel)):
-            for k in range(3):
-                push[splat[e], k] += amount[e] * error[pixel[e], k]
-        for i in range(count):
-            for k in range(3):
-                step = (push[i, k] + anchor[i] * (start[i, k] - colors[i, k])) / (
-                    scale[i] + anchor[i] + np.float32(1e-6)
-                )
-                value = colors[i, k] + step
-                value = min(max(value, start[i, k] - limit), start[i, k] + limit)
-                colors[i, k] = min(max(value, np.float32(0)), np.float32(1))
+def interpolate(faces, face, barycentric, values):
+    """Values at places on triangles, of what is known at the corners."""
+    count, channels = len(face), values.shape[1]
+    result = np.empty((count, channels), values.dtype)
+    for p in range(count):
+        i, j, k = faces[face[p], 0], faces[face[p], 1], faces[face[p], 2]
+        a, b, c = barycentric[p, 0], barycentric[p, 1], barycentric[p, 2]
+        for channel in range(channels):
+            result[p, channel] = a * values[i, channel] + b * values[j, channel] + c * values[k, channel]
+    return result
+
+
+@kernel
+def largest_four(values):
+    """Columns of each row's four largest values, in growing order."""
+    count, columns = values.shape
+    result = np.empty((count, 4), np.int64)
+    for row in range(count):
+        best = np.full(4, -np.inf)
+        where = np.full(4, -1)
+        for column in range(columns):
+            value = values[row, column]
+            if value <= best[3]:
+                continue
+            at = 3
+            while at > 0 and best[at - 1] < value:
+                best[at], where[at] = best[at - 1], where[at - 1]
+                at -= 1
+            best[at], where[at] = value, column
+        result[row] = np.sort(where)
+    return result

@@ -7,6 +7,7 @@ from numpy import ndarray
 from scipy.spatial import cKDTree
 
 from vivant.core.rotations import quats_from_matrices
+from vivant.core.threads import thread_count
 from vivant.records import Binding, Rig, Splats
 from vivant.splat import sh_from_colors
 
@@ -23,7 +24,7 @@ def spacing_of(
     points: Float[ndarray, "points 3"], normals: Float[ndarray, "points 3"]
 ) -> Float[ndarray, " points"]:
     """Mean distance to the neighbours that face the same way."""
-    distance, index = cKDTree(points).query(points, k=9)
+    distance, index = cKDTree(points).query(points, k=9, workers=thread_count())
     distance, index = distance[:, 1:], index[:, 1:]
     alike = (normals[index] * normals[:, None]).sum(2) > 0.2
     order = np.argsort(np.where(alike, distance, np.inf), axis=1)[:, :6]
@@ -61,10 +62,12 @@ def bind(
     rig: Rig,
 ) -> Binding:
     """Bind splats to triangles of the rig at rest, and to the four joints that move them most."""
+    from vivant.lift import _kernels
+
     corners = rig.verts.double().numpy()[rig.faces.numpy()[rig_face]]
     feet = np.einsum("sk,skd->sd", barycentric, corners)
     offset = np.einsum("sij,si->sj", face_frames(corners), means - feet)
-    joints = np.sort(np.argpartition(-weights, 4, axis=1)[:, :4], axis=1)
+    joints = _kernels.largest_four(np.ascontiguousarray(weights))
     strongest = np.take_along_axis(weights, joints, 1).astype(float)
     strongest = strongest / strongest.sum(1, keepdims=True)
     return Binding(

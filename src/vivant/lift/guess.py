@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.spatial import cKDTree
 
+from vivant.core.threads import thread_count
 from vivant.lift.charts import APART, Chart, draw_chart
 from vivant.lift.evidence import Evidence
 from vivant.lift.head import Cut, guess_head, hair_zone
@@ -191,7 +192,9 @@ def _mirrored(guess: ndarray, places: Places, sight: Sight, seen: ndarray) -> nd
     wanted = np.flatnonzero(limbs & (sight.trust < 0.999))
     if len(source) < 3 or not len(wanted):
         return guess
-    distance, index = cKDTree(places.rest[source]).query(places.rest[wanted] * [-1, 1, 1], k=3)
+    distance, index = cKDTree(places.rest[source]).query(
+        places.rest[wanted] * [-1, 1, 1], k=3, workers=thread_count()
+    )
     near = np.exp(-((distance / 0.006) ** 2)) * sight.trust[source[index]]
     color = (near[..., None] * sight.color[source[index]]).sum(1) / np.maximum(near.sum(1, keepdims=True), 1e-9)
     share = np.clip(near.max(1), 0, 1)[:, None]
@@ -230,7 +233,7 @@ def _take_relief(
     """Take the relief of the nearest example, held down to `limit` times what is common: seams are no folds."""
     if not len(source) or not len(wanted):
         return
-    distance, index = cKDTree(flat[source]).query(asked[wanted])
+    distance, index = cKDTree(flat[source]).query(asked[wanted], workers=thread_count())
     common = np.median(np.abs(seen[source])) + 1e-4
     folds = seen[source[index]]
     relief[wanted] = folds / (1 + np.abs(folds) / (limit * common)) * np.exp(-((distance / 0.02) ** 2))

@@ -32,8 +32,11 @@ class Points:
 
     def take(self, faces: Int[ndarray, "faces 3"], values: Float[ndarray, "verts *channels"]) -> ndarray:
         """Spread what is known at the vertices."""
-        corners = values[faces[self.face]]
-        return np.einsum("pk,pk...->p...", self.barycentric, corners)
+        from vivant.lift import _kernels
+
+        flat = np.ascontiguousarray(values.reshape(len(values), -1))
+        taken = _kernels.interpolate(faces, self.face, self.barycentric, flat)
+        return taken.reshape(len(self), *values.shape[1:])
 
 
 def scatter(

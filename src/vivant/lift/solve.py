@@ -1,11 +1,14 @@
 """Give splats the colours that make their blend look like the photo: a few steps of least squares."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from vivant.core.rotations import matrices_from_quats
+from vivant.core.threads import take_turns, thread_count
 from vivant.lift.posed import Lens
 from vivant.records import Splats
 from vivant.splat import colors_from_sh
@@ -17,6 +20,9 @@ STEPS = 12
 
 ROOM = 24
 """Splats that are listed for a pixel, on the average, at most."""
+
+BANDS = 4
+"""Parts of the picture that are worked on side by side. Fixed: sums must not depend on the machine."""
 
 
 def sharpen(
@@ -40,24 +46,81 @@ def sharpen(
         anchor: How firmly each splat keeps its colour, against one pixel's weight.
         limit: No colour moves farther than this.
     """
-    from vivant.lift import _kernels
-
     centers, conics, radii, depth = _project(posed, lens)
     order = np.argsort(depth, kind="stable")
     order = order[depth[order] > 0.05]
     colors = colors_from_sh(posed.sh, torch.zeros_like(posed.means)).numpy()
-    room = ROOM * int((weight > 0).sum()) + 1
-    pixel, splat, amount = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
     counts = weight.astype(np.float32)
-    entries = _kernels.blend(
-        centers, conics, posed.opacities.numpy(), radii, order, counts, pixel, splat, amount
-    )
-    solved = colors.copy()
-    _kernels.jacobi(
-        pixel[:entries], splat[:entries], amount[:entries], solved, colors, goal.astype(np.float32),
-        counts, anchor.astype(np.float32), np.float32(limit), STEPS,
-    )  # fmt: skip
-    return solved.astype(float)
+    drawn = (centers[order], conics[order], posed.opacities.numpy()[order], radii[order])
+    solved = colors.astype(float)
+    solved[order] = _stepped(_bands(drawn, goal, counts), colors[order], anchor[order], limit)
+    return solved
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of the picture: what their pixels shall be, and what they get from splats, nearest first."""
+
+    starts: Int[ndarray, " splats_and_end"]
+    pixel: Int[ndarray, " entries"]
+    amount: Float[ndarray, " entries"]
+    goal: Float[ndarray, "pixels 4"]
+    weight: Float[ndarray, " pixels"]
+
+
+def _bands(drawn: tuple[ndarray, ...], goal: ndarray, weight: ndarray) -> list[Band]:
+    """Blend the splats into a fixed number of bands with about as many pixels that count in each."""
+    from vivant.lift import _blend_kernels
+
+    rows = np.cumsum((weight > 0).sum(1))
+    cuts = np.searchsorted(rows, rows[-1] * np.arange(1, BANDS) / BANDS)
+    edges = [0, *(int(cut) for cut in cuts), len(weight)]
+    bands: list[Band | None] = [None] * BANDS
+
+    def fill(band: int) -> None:
+        top, bottom = edges[band], edges[band + 1]
+        y, x = np.nonzero(weight[top:bottom] > 0)
+        number = np.zeros(weight.shape, np.int32)
+        number[top + y, x] = np.arange(len(y))
+        room = ROOM * len(y) + 1
+        starts = np.empty(len(drawn[0]) + 1, np.int64)
+        pixel, amount = np.empty(room, np.int32), np.empty(room, np.float32)
+        _blend_kernels.blend(*drawn, weight, number, top, bottom, starts, pixel, amount)
+        wanted = np.zeros((len(y), 4), np.float32)
+        wanted[:, :3] = goal[top + y, x]
+        bands[band] = Band(starts, pixel, amount, wanted, weight[top + y, x])
+
+    take_turns(fill, BANDS, thread_count())
+    return [band for band in bands if band is not None]
+
+
+def _stepped(bands: list[Band], start: ndarray, anchor: ndarray, limit: float) -> ndarray:
+    """Colours after the steps, of the splats from near to far."""
+    from vivant.lift import _blend_kernels
+
+    count = len(start)
+    first, colors = np.zeros((count, 4), np.float32), np.zeros((count, 4), np.float32)
+    first[:, :3] = colors[:, :3] = start
+    scales = np.empty((len(bands), count), np.float32)
+    errors = [np.empty_like(band.goal) for band in bands]
+    pushed = np.empty((len(bands), count, 3), np.float32)
+
+    def weigh(number: int) -> None:
+        band = bands[number]
+        _blend_kernels.weigh(band.starts, band.pixel, band.amount, band.weight, scales[number])
+
+    def push(number: int) -> None:
+        band = bands[number]
+        _blend_kernels.push(
+            band.starts, band.pixel, band.amount, colors, band.goal, band.weight, errors[number], pushed[number]
+        )
+
+    take_turns(weigh, len(bands), thread_count())
+    scale, firm = scales.sum(0), anchor.astype(np.float32)
+    for _ in range(STEPS):
+        take_turns(push, len(bands), thread_count())
+        _blend_kernels.step(pushed, scale, colors, first, firm, np.float32(limit))
+    return colors[:, :3].astype(float)
 
 
 def _project(splats: Splats, lens: Lens) -> tuple[ndarray, ndarray, ndarray, ndarray]:

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 from vivant.body import load_anny
 from vivant.records import Body, Rig
@@ -32,9 +31,6 @@ class Skin:
     weights: Float[ndarray, "verts joints"]
     """Skin weights of every joint."""
 
-    mirror: Int[ndarray, " verts"]
-    """The vertex nearest to the place on the other side of the body."""
-
 
 def fine_skin(body: Body) -> Skin:
     """Take the rig's outer triangles and halve long edges."""
@@ -48,8 +44,7 @@ def fine_skin(body: Body) -> Skin:
     verts, weights, faces = verts[used], _dense_weights(rig)[used], flat.reshape(-1, 3)
     for _ in range(HALVINGS):
         verts, weights, faces, outer, corners = _halve(verts, weights, faces, outer, corners)
-    mirror = cKDTree(verts).query(verts * [-1, 1, 1])[1]
-    return Skin(verts, faces, outer, corners, weights, mirror)
+    return Skin(verts, faces, outer, corners, weights)
 
 
 def edges_of(faces: Int[ndarray, "faces 3"]) -> Int[ndarray, "edges 2"]:
@@ -62,12 +57,9 @@ def edges_of(faces: Int[ndarray, "faces 3"]) -> Int[ndarray, "edges 2"]:
 
 def normals_of(verts: Float[ndarray, "verts 3"], faces: Int[ndarray, "faces 3"]) -> Float[ndarray, "verts 3"]:
     """Unit normals of corners, weighted by area."""
-    a, b, c = verts[faces[:, 0]], verts[faces[:, 1]], verts[faces[:, 2]]
-    by_face = np.cross(b - a, c - a)
-    sums = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(by_face[:, axis], 3), len(verts)) for axis in range(3)], axis=1
-    )
-    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    from vivant.lift import _kernels
+
+    return _kernels.corner_normals(np.ascontiguousarray(verts, float), np.ascontiguousarray(faces))
 
 
 def areas_of(verts: Float[ndarray, "verts 3"], faces: Int[ndarray, "faces 3"]) -> Float[ndarray, " faces"]:
