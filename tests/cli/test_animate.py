@@ -103,7 +103,7 @@ def test_export_writes_splats(vivant: Vivant, avatar: Path) -> None:
         (("render", "{avatar}", "--elevation", "90"), 2, "elevation"),
         (("export", "{avatar}", "a.obj"), 2, ".obj"),
         (("render", "{broken}", "-o", "a.png"), 2, "damaged"),
-        (("animate", "{photo}", "-o", "a.mp4"), 2, "damaged"),
+        (("animate", "{photo}", "-o", "a.mp4"), 2, "Make an avatar of it first: `vivant create "),
         (("render", "{avatar}", "-o", "{avatar}/a.png"), 5, "is a file, not a folder"),
     ],
 )

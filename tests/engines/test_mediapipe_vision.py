@@ -84,6 +84,13 @@ def test_what_it_says_is_told_when_it_fails(capfd: pytest.CaptureFixture[str]) -
         os.write(2, b"chatter\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
+
+
+def test_what_it_says_is_not_told_when_the_user_stops(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), _quiet():
+        os.write(2, b"the graph is torn down\n")
+        raise KeyboardInterrupt
+    assert capfd.readouterr().err == ""
     assert "GLOG_minloglevel" not in os.environ
 
 

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -194,7 +194,7 @@ def _print_json(event: Event) -> None:
         print(json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}), flush=True)
     except BrokenPipeError:
         # Nobody reads how far it is any more; the files are wanted all the same.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
 
 
 class _Bars:
@@ -259,12 +259,25 @@ def _size(path: Path) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
+class _Told(Console):
+    """Prints as long as somebody reads. rich would end the program; the files are wanted all the same."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence when the reader, e.g. `head`, has seen enough."""
+        _silence(self.file)
+
+
+def _silence(stream: IO[str]) -> None:
+    # Python would complain when it closes the stream, so it gets another end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _stdout() -> Console:
-    return Console(file=sys.stdout)
+    return _Told(file=sys.stdout)
 
 
 def _stderr() -> Console:
-    return Console(file=sys.stderr)
+    return _Told(file=sys.stderr)
 
 
 def clock() -> float:

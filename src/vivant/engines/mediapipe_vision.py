@@ -235,7 +235,7 @@ def _deferred(*names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what MediaPipe's C++ writes to the console away from the user, unless it fails."""
+    """Keep what MediaPipe's C++ writes to the console away from the user, unless it fails. A stop is no failure."""
     with tempfile.TemporaryFile() as spoken, warnings.catch_warnings(), _few_words():
         # protobuf and absl warn about themselves.
         warnings.simplefilter("ignore")
@@ -246,10 +246,12 @@ def _quiet() -> Iterator[None]:
             yield
             return
         os.dup2(spoken.fileno(), 2)
-        failed = True
+        failed = False
         try:
             yield
-            failed = False
+        except Exception:
+            failed = True
+            raise
         finally:
             os.dup2(console, 2)
             os.close(console)
