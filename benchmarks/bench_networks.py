@@ -21,6 +21,7 @@ from vivant.networks import (
     Lifter,
     LifterConfig,
     NerfConfig,
+    Photographed,
     ViewConditions,
     ViewUNet,
     ViewUNetConfig,
@@ -91,15 +92,14 @@ def bench_lifter_and_nerf() -> None:
     cameras = orbit(torch.tensor([0.0, 0.9, 0.0]), [0.0], extent=2.0, width=256, height=256)
     joints = torch.eye(4).repeat(1, len(rig.joint_names), 1, 1)
     photo = flat_colors(torch.rand(1, 4, 256, 256))
-    seen = (cameras.cam_from_world, cameras.intrinsics)
-    body = (rig.verts[None], rig.faces)
+    people = Photographed(photo, cameras.cam_from_world, cameras.intrinsics, joints, rig.verts[None], rig.faces)
     lifter = Lifter(LifterConfig()).eval()
-    told = lifter_input(photo, torch.full((1, 256, 256), 4.0), *seen, joints, *body, anny_anchors(2048, 16))
+    told = lifter_input(people, torch.full((1, 256, 256), 4.0), anny_anchors(2048, 16))
     print(
         f"lifter  {count_parameters(lifter) / 1e6:5.2f} M  32,768 splats: {_least(lambda: lifter(told)):6.2f} s"
     )
     nerf = HumanNerf(NerfConfig()).eval()
-    scene = nerf_scene(photo, *seen, joints, joints, *body, anny_anchors(2048, 4))
+    scene = nerf_scene(people, joints, anny_anchors(2048, 4))
     small = cameras.resized(64, 64)
     seconds = _least(lambda: nerf(scene, small.cam_from_world, small.intrinsics))
     print(f"nerf    {count_parameters(nerf) / 1e6:5.2f} M  one picture, 128 x 128: {seconds:6.2f} s")

@@ -4,7 +4,14 @@ from vivant.networks.anchors import Anchors, anny_anchors, spread_anchors
 from vivant.networks.human_nerf import Drawn, HumanNerf, NerfConfig, NerfScene
 from vivant.networks.layers import count_parameters
 from vivant.networks.lifter import LiftedSplats, Lifter, LifterConfig, LifterInput
-from vivant.networks.observe import flat_colors, lifter_input, nerf_scene, photo_places, seen_in_photo
+from vivant.networks.observe import (
+    Photographed,
+    flat_colors,
+    lifter_input,
+    nerf_scene,
+    photo_places,
+    seen_in_photo,
+)
 from vivant.networks.precision import working_dtype
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig
@@ -24,6 +31,7 @@ __all__ = [
     "ModelCard",
     "NerfConfig",
     "NerfScene",
+    "Photographed",
     "ViewConditions",
     "ViewUNet",
     "ViewUNetConfig",

@@ -1,5 +1,7 @@
 """What the lifter and the NeRF are shown of a person: made from a photo and the body fitted to it."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,6 +16,29 @@ HEAD_REACH = 0.17
 
 CLOTH = 0.06
 """Metres between the skin and what the photo shows there, at most."""
+
+
+@dataclass(frozen=True)
+class Photographed:
+    """People in photos, with the bodies fitted to them."""
+
+    photo: Float[Tensor, "people 4 height width"]
+    """Colours -1 to 1 (0 outside), mask 0 to 1."""
+
+    cam_from_world: Float[Tensor, "people 4 4"]
+    """The photos' cameras."""
+
+    intrinsics: Float[Tensor, "people 3 3"]
+    """In pixels of the photo."""
+
+    joints: Float[Tensor, "people joints 4 4"]
+    """How each joint carries points from rest into the photo's pose."""
+
+    body_verts: Float[Tensor, "people verts 3"]
+    """Of the fitted bodies, at rest."""
+
+    faces: Int[Tensor, "faces 3"]
+    """Of the body."""
 
 
 def flat_colors(
@@ -59,43 +84,31 @@ def seen_in_photo(
 
 
 def lifter_input(
-    photo: Float[Tensor, "people 4 height width"],
-    photo_depth: Float[Tensor, "people height width"],
-    cam_from_world: Float[Tensor, "people 4 4"],
-    intrinsics: Float[Tensor, "people 3 3"],
-    joints: Float[Tensor, "people joints 4 4"],
-    body_verts: Float[Tensor, "people verts 3"],
-    faces: Int[Tensor, "faces 3"],
-    anchors: Anchors,
+    people: Photographed, photo_depth: Float[Tensor, "people height width"], anchors: Anchors
 ) -> LifterInput:
     """Find the anchors in the photo and cut out the head.
 
     Args:
-        photo: Colours -1 to 1 (0 outside), mask 0 to 1.
+        people: Whom.
         photo_depth: Of the surface the photo shows, metres; 0 where nothing is.
-        cam_from_world: The photo's cameras.
-        intrinsics: In pixels of the photo.
-        joints: How each joint carries points from rest into the photo's pose.
-        body_verts: Of the fitted bodies, at rest.
-        faces: Of the body.
         anchors: Of the same body, on the same device.
     """
-    people, _, height, width = photo.shape
-    rest = anchors.place(body_verts, faces)
-    frames = torch.stack([anchors.frames(verts, faces) for verts in body_verts])
+    count, _, height, width = people.photo.shape
+    rest = anchors.place(people.body_verts, people.faces)
+    frames = torch.stack([anchors.frames(verts, people.faces) for verts in people.body_verts])
     tips = rest + 0.01 * frames[..., 2]
     skin = anchors.skin_joints.flatten(0, 1), anchors.skin_weights.flatten(0, 1)
-    posed, posed_tips = (skin_points(points.flatten(1, 2), *skin, joints) for points in (rest, tips))
-    places, depth = photo_places(posed, cam_from_world, intrinsics, (width, height))
-    eyes = -(cam_from_world[:, :3, :3].mT @ cam_from_world[:, :3, 3:])[..., 0]
+    posed, posed_tips = (skin_points(points.flatten(1, 2), *skin, people.joints) for points in (rest, tips))
+    places, depth = photo_places(posed, people.cam_from_world, people.intrinsics, (width, height))
+    eyes = -(people.cam_from_world[:, :3, :3].mT @ people.cam_from_world[:, :3, 3:])[..., 0]
     ways = torch.nn.functional.normalize(eyes[:, None] - posed, dim=-1)
     facing = (torch.nn.functional.normalize(posed_tips - posed, dim=-1) * ways).sum(-1)
     visible = seen_in_photo(places, depth, facing, photo_depth)
-    middle, reach = _head_box(joints, body_verts, cam_from_world, intrinsics, (width, height))
-    head = _crop(photo, middle, reach, height // 2)
-    group = (people, *anchors.face.shape)
+    middle, reach = _head_box(people)
+    head = _crop(people.photo, middle, reach, height // 2)
+    group = (count, *anchors.face.shape)
     return LifterInput(
-        photo=photo,
+        photo=people.photo,
         head=head,
         rest=rest,
         frames=frames,
@@ -105,20 +118,19 @@ def lifter_input(
     )
 
 
-def _head_box(
-    joints: Tensor, body_verts: Tensor, cam_from_world: Tensor, intrinsics: Tensor, size: tuple[int, int]
-) -> tuple[Float[Tensor, "people 2"], Float[Tensor, "people 2"]]:
+def _head_box(people: Photographed) -> tuple[Float[Tensor, "people 2"], Float[Tensor, "people 2"]]:
     """Middle and half extent of the head in the photo, in places."""
     model = load_anny()
     number = model.joint_names.index("head")
     # The highest vertex at rest is on the head; the joint lies at the skull's base.
-    top = body_verts[torch.arange(len(body_verts), device=body_verts.device), body_verts[..., 1].argmax(1)]
-    center = torch.stack([torch.zeros_like(top[:, 0]), top[:, 1] - HEAD_REACH + 0.05, top[:, 2] * 0], dim=-1)
-    turn, shift = joints[:, number, :3, :3], joints[:, number, :3, 3]
+    top = people.body_verts[..., 1].amax(1)
+    center = torch.stack([torch.zeros_like(top), top - HEAD_REACH + 0.05, torch.zeros_like(top)], dim=-1)
+    turn, shift = people.joints[:, number, :3, :3], people.joints[:, number, :3, 3]
     posed = (turn @ center[..., None])[..., 0] + shift
-    middle, depth = photo_places(posed[:, None], cam_from_world, intrinsics, size)
-    focal = intrinsics.diagonal(dim1=1, dim2=2)[:, :2]
-    return middle[:, 0], 2 * HEAD_REACH * focal / depth / intrinsics.new_tensor(size)
+    height, width = people.photo.shape[2:]
+    middle, depth = photo_places(posed[:, None], people.cam_from_world, people.intrinsics, (width, height))
+    focal = people.intrinsics.diagonal(dim1=1, dim2=2)[:, :2]
+    return middle[:, 0], 2 * HEAD_REACH * focal / depth / focal.new_tensor((width, height))
 
 
 def _crop(photo: Tensor, middle: Tensor, reach: Tensor, side: int) -> Float[Tensor, "people 4 side side"]:
@@ -129,24 +141,23 @@ def _crop(photo: Tensor, middle: Tensor, reach: Tensor, side: int) -> Float[Tens
 
 
 def nerf_scene(
-    photo: Float[Tensor, "people 4 height width"],
-    cam_from_world: Float[Tensor, "people 4 4"],
-    intrinsics: Float[Tensor, "people 3 3"],
-    photo_joints: Float[Tensor, "people joints 4 4"],
-    target_joints: Float[Tensor, "people joints 4 4"],
-    body_verts: Float[Tensor, "people verts 3"],
-    faces: Int[Tensor, "faces 3"],
-    anchors: Anchors,
+    people: Photographed, target_joints: Float[Tensor, "people joints 4 4"], anchors: Anchors
 ) -> NerfScene:
-    """Put a NeRF's scene together; one point for each anchor. Arguments as for `lifter_input`."""
-    height, width = photo.shape[2:]
-    to_places = intrinsics.new_tensor([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
+    """Put a NeRF's scene together; one point for each anchor.
+
+    Args:
+        people: Whom.
+        target_joints: As their `joints`, but into the pose that is drawn.
+        anchors: Of the same body, on the same device.
+    """
+    height, width = people.photo.shape[2:]
+    to_places = people.intrinsics.new_tensor([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
     return NerfScene(
-        photo=photo,
-        photo_from_world=to_places @ intrinsics @ cam_from_world[:, :3],
-        rest=anchors.place(body_verts, faces)[:, :, 0],
+        photo=people.photo,
+        photo_from_world=to_places @ people.intrinsics @ people.cam_from_world[:, :3],
+        rest=anchors.place(people.body_verts, people.faces)[:, :, 0],
         skin_joints=anchors.skin_joints[:, 0],
         skin_weights=anchors.skin_weights[:, 0],
-        photo_from_rest=photo_joints,
+        photo_from_rest=people.joints,
         target_from_rest=target_joints,
     )

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from vivant.body import load_anny, skin_points, skin_quats
+from vivant.body import skin_points, skin_quats
 from vivant.core.cameras import Cameras
-from vivant.networks import LiftedSplats, Lifter, LifterConfig, anny_anchors, flat_colors, lifter_input
+from vivant.networks import LiftedSplats, Lifter, LifterConfig, anny_anchors, lifter_input
 from vivant.records import Rendering, Splats
 from vivant.splat import sh_from_colors
 from vivant.training.batch import TrainBatch
-from vivant.training.objectives import Judged, ask, grid, psnr_inside, structural_likeness
+from vivant.training.objectives import Judged, ask, grid, photographed, psnr_inside, structural_likeness
 from vivant.training.splatting import draw_splats
 
 
@@ -71,18 +71,8 @@ class LifterObjective:
 
     def lift(self, network: nn.Module, batch: TrainBatch) -> LiftedSplats:
         """Ask the network about the photos."""
-        device = batch.photo.device
-        told = lifter_input(
-            flat_colors(batch.photo),
-            batch.photo_depth,
-            batch.photo_cam_from_world,
-            batch.photo_intrinsics,
-            batch.photo_joints,
-            batch.body_verts,
-            load_anny().faces.to(device),
-            anny_anchors(self.config.anchors, self.config.splats).to(device),
-        )
-        return ask(network, told)
+        anchors = anny_anchors(self.config.anchors, self.config.splats).to(batch.photo.device)
+        return ask(network, lifter_input(photographed(batch), batch.photo_depth, anchors))
 
     def draw(self, lifted: LiftedSplats, batch: TrainBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Colour, mask, trust and normals of all views of all people, pictures first."""

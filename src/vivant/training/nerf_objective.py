@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from vivant.body import load_anny
-from vivant.networks import Drawn, HumanNerf, NerfConfig, anny_anchors, flat_colors, nerf_scene
+from vivant.networks import Drawn, HumanNerf, NerfConfig, anny_anchors, nerf_scene
 from vivant.training.batch import TrainBatch
-from vivant.training.objectives import Judged, ask, grid, psnr_inside, structural_likeness
+from vivant.training.objectives import Judged, ask, grid, photographed, psnr_inside, structural_likeness
 
 POINTS = 2048
 """Points of the body that samples follow."""
@@ -69,16 +68,8 @@ class NerfObjective:
         """One view of each person, drawn and true, at the enlarged size."""
         device = batch.photo.device
         person = torch.arange(len(views), device=device)
-        scene = nerf_scene(
-            flat_colors(batch.photo),
-            batch.photo_cam_from_world,
-            batch.photo_intrinsics,
-            batch.photo_joints,
-            batch.joints[person, views],
-            batch.body_verts,
-            load_anny().faces.to(device),
-            anny_anchors(self.points, 4).to(device),
-        )
+        anchors = anny_anchors(self.points, 4).to(device)
+        scene = nerf_scene(photographed(batch), batch.joints[person, views], anchors)
         scale = self.config.side / batch.images.shape[-1]
         shrink = torch.diag(torch.tensor([scale, scale, 1.0])).to(device)
         drawn = ask(

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vivant.networks import working_dtype
+from vivant.body import load_anny
+from vivant.networks import Photographed, flat_colors, working_dtype
 from vivant.training.batch import TrainBatch
 
 
@@ -54,6 +55,18 @@ def ask(network: nn.Module, *told: Any) -> Any:
     device = next(network.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=working_dtype(device) == torch.bfloat16):
         return network(*told)
+
+
+def photographed(batch: TrainBatch) -> Photographed:
+    """A batch's people in their photos."""
+    return Photographed(
+        photo=flat_colors(batch.photo),
+        cam_from_world=batch.photo_cam_from_world,
+        intrinsics=batch.photo_intrinsics,
+        joints=batch.photo_joints,
+        body_verts=batch.body_verts,
+        faces=load_anny().faces.to(batch.photo.device),
+    )
 
 
 def psnr_inside(
