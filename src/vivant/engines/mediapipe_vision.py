@@ -235,7 +235,7 @@ def _deferred(*names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what MediaPipe's C++ writes to the console away from the user, unless it fails. A stop is no failure."""
+    """Keep what MediaPipe's C++ writes to the console from the user, unless it fails. A stop is no failure."""
     with tempfile.TemporaryFile() as spoken, warnings.catch_warnings(), _few_words():
         # protobuf and absl warn about themselves.
         warnings.simplefilter("ignore")
