@@ -9,8 +9,9 @@ Where both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch 
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from vivant.core.errors import BadInputError
 
@@ -78,3 +79,14 @@ def take_turns(work: Callable[[int], None], turns: int, threads: int) -> None:
             work(turn)
 
     run_on_threads(serve, min(threads, max(turns, 1)))
+
+
+def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Call functions side by side, as many at once as there are threads, and give their results in order."""
+    results: list[Any] = [None] * len(works)
+
+    def work(turn: int) -> None:
+        results[turn] = works[turn]()
+
+    take_turns(work, len(works), thread_count())
+    return results

@@ -113,3 +113,36 @@ def largest_four(values):
             best[at], where[at] = value, column
         result[row] = np.sort(where)
     return result
+
+
+@kernel
+def sample(picture, pixels):
+    """Bilinear values at places of a picture, pixel centres at half-integers; the border's beyond it."""
+    height, width, channels = picture.shape
+    result = np.empty((len(pixels), channels), np.float64)
+    for p in range(len(pixels)):
+        x = min(max(pixels[p, 0] - 0.5, 0.0), width - 1.0)
+        y = min(max(pixels[p, 1] - 0.5, 0.0), height - 1.0)
+        left, top = int(x), int(y)
+        right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
+        a, b = x - left, y - top
+        for channel in range(channels):
+            upper = (1 - a) * picture[top, left, channel] + a * picture[top, right, channel]
+            lower = (1 - a) * picture[bottom, left, channel] + a * picture[bottom, right, channel]
+            result[p, channel] = (1 - b) * upper + b * lower
+    return result
+
+
+@kernel
+def least_around(picture, row, column, radius):
+    """The least value in a square around each place; places beyond the picture count as at its border."""
+    height, width = picture.shape
+    result = np.empty(len(row), picture.dtype)
+    for p in range(len(row)):
+        y, x = min(max(row[p], 0), height - 1), min(max(column[p], 0), width - 1)
+        least = picture[y, x]
+        for v in range(max(y - radius, 0), min(y + radius, height - 1) + 1):
+            for u in range(max(x - radius, 0), min(x + radius, width - 1) + 1):
+                least = min(least, picture[v, u])
+        result[p] = least
+    return result

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy import ndimage
 
+from vivant.lift.sight import lookup
+
 CELL = 0.01
 """Metres."""
 
@@ -29,19 +31,14 @@ class Chart:
     """Colours and amounts of each family over a grid."""
 
     origin: Float[ndarray, "2"]
-    amount: Float[ndarray, "families rows columns"]
-    color: Float[ndarray, "families rows columns 3"]
+    amount: Float[ndarray, "rows columns families"]
+    color: Float[ndarray, "rows columns families 3"]
 
     def colors_at(self, along: Float[ndarray, " points"], across: Float[ndarray, " points"]) -> ndarray:
         """The winning colour at places; beyond the chart its border's."""
-        where = [(along - self.origin[0]) / CELL, (across - self.origin[1]) / CELL]
-        total, result = np.full(len(along), 1e-12), np.zeros((len(along), 3))
-        for amount, color in zip(self.amount, self.color, strict=True):
-            here = ndimage.map_coordinates(amount, where, order=1, mode="nearest")
-            tone = [ndimage.map_coordinates(color[..., k], where, order=1, mode="nearest") for k in range(3)]
-            result += here[:, None] * np.stack(tone, 1)
-            total += here
-        return result / total[:, None]
+        where = np.stack([(across - self.origin[1]) / CELL, (along - self.origin[0]) / CELL], 1) + 0.5
+        amount, tone = lookup(self.amount, where), lookup(self.color, where)
+        return (amount[..., None] * tone).sum(1) / (1e-12 + amount.sum(1))[:, None]
 
 
 def draw_chart(
@@ -74,19 +71,16 @@ def draw_chart(
     ).astype(int)
     family = color_families(color, weight, apart)
     wide = (wider[0] * blur[0], wider[1] * blur[1])
-    amounts, colors = [], []
-    for number in range(int(family.max()) + 1):
-        mine = family == number
-        planes = [
-            np.bincount(cell[mine], weight[mine] * value, shape[0] * shape[1]).reshape(shape)
-            for value in (1.0, *color[mine].T)
-        ]
-        amount, *rgb = (_blur_far(plane, blur) for plane in planes)
-        amounts.append(_blur_far(planes[0], wide))
-        colors.append(np.stack(rgb, -1) / np.maximum(amount[..., None], 1e-30))
-    amount = np.stack(amounts)
+    families, cells = int(family.max()) + 1, shape[0] * shape[1]
+    planes = np.stack([
+        np.bincount(family * cells + cell, weight * value, families * cells).reshape(families, *shape)
+        for value in (1.0, *color.T)
+    ])  # fmt: skip
+    amount, *rgb = _blur_far(planes, blur)
+    tones = np.stack(rgb, -1) / np.maximum(amount[..., None], 1e-30)
+    amount = _blur_far(planes[0], wide)
     share = (amount / np.maximum(amount.sum(0), 1e-30)) ** CONTEST
-    return Chart(origin, share, np.stack(colors))
+    return Chart(origin, np.moveaxis(share, 0, -1), np.moveaxis(tones, 0, 2))
 
 
 def color_families(
@@ -110,7 +104,8 @@ def color_families(
 
 
 def _nearest_center(features: ndarray, centers: list[ndarray]) -> ndarray:
-    return np.stack([((features - center) ** 2).sum(1) for center in centers], 1).argmin(1)
+    at = np.stack(centers)
+    return ((at**2).sum(1) - 2 * features @ at.T).argmin(1)
 
 
 def oklab_from_srgb(color: Float[ndarray, "colors 3"]) -> Float[ndarray, "colors 3"]:
@@ -128,12 +123,15 @@ def oklab_from_srgb(color: Float[ndarray, "colors 3"]) -> Float[ndarray, "colors
     )  # fmt: skip
 
 
-def _blur_far(plane: ndarray, blur: tuple[float, float]) -> ndarray:
+def _blur_far(planes: ndarray, blur: tuple[float, float]) -> ndarray:
     """Blur at growing sizes, the larger ones counting so little that they matter only where nothing is near."""
-    result = ndimage.gaussian_filter(plane, [reach / CELL for reach in blur], mode="constant", truncate=3.0)
+    axes = (planes.ndim - 2, planes.ndim - 1)
+    result = ndimage.gaussian_filter(
+        planes, [reach / CELL for reach in blur], mode="constant", truncate=3.0, axes=axes
+    )
     for turn, size in ((1, 2.5), (2, 6.0), (3, 15.0)):
         # Two boxes, as wide as a bell of that size: their cost does not grow with it.
         box = [2 * round(1.2 * min(size * reach, 0.4) / CELL) + 1 for reach in blur]
-        wide = ndimage.uniform_filter(ndimage.uniform_filter(plane, box, mode="constant"), box, mode="constant")
-        result += 0.02**turn * wide
-    return result + 1e-12 * plane.sum()
+        wide = ndimage.uniform_filter(planes, box, mode="constant", axes=axes)
+        result += 0.02**turn * ndimage.uniform_filter(wide, box, mode="constant", axes=axes)
+    return result + 1e-12 * planes.sum(axes, keepdims=True)

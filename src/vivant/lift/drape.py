@@ -20,6 +20,7 @@ from vivant.lift.regions import (
     RIGHT_HAND,
     Regions,
 )
+from vivant.lift.sight import lookup
 from vivant.lift.surface import Skin, edges_of, laplacian, vertex_areas
 
 OUTWARD = (0.10, 0.14, 0.07, 0.07, 0.02, 0.02, 0.10, 0.10, 0.07, 0.07)
@@ -147,13 +148,13 @@ def _walk(
     pixels: ndarray, flat: ndarray, part: ndarray, metres_per_px: ndarray, drawn: Depths, alpha: ndarray
 ) -> tuple[ndarray, ndarray, ndarray]:
     """Metres from outline points to the mask's edge, where one was found, and where a part came before."""
-    inside = _bilinear(alpha, pixels) > 0.5
+    inside = lookup(alpha, pixels) > 0.5
     sign = np.where(inside, 1.0, -1.0)
     limit = np.where(inside, np.array(OUTWARD)[part], np.array(INWARD)[part]) / metres_per_px
     longest = max(float(limit.max(initial=1.0)), float((max(MEETING) / metres_per_px).max(initial=1.0)))
     steps = np.arange(0.0, longest + 0.5, 0.5)
     places = pixels[:, None] + (sign[:, None] * steps)[..., None] * flat[:, None]
-    values = _bilinear(alpha, places.reshape(-1, 2)).reshape(len(pixels), -1)
+    values = lookup(alpha, places.reshape(-1, 2)).reshape(len(pixels), -1)
     crossed = np.where(inside[:, None], values < 0.5, values >= 0.5)
     other = inside[:, None] & (steps > 4) & _sample(drawn.covered, places.reshape(-1, 2)).reshape(values.shape)
     # At the picture's border nothing is known.
@@ -238,10 +239,6 @@ def _stiffness(skin: Skin) -> sparse.csr_matrix:
     surface = laplacian(skin.verts, skin.faces)
     areas = vertex_areas(skin.verts, skin.faces)
     return (BENDING**4 * (surface @ sparse.diags(1 / areas) @ surface) + (0.2 * BENDING) ** 2 * surface).tocsr()
-
-
-def _bilinear(picture: ndarray, pixels: ndarray) -> ndarray:
-    return ndimage.map_coordinates(picture, [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5], order=1, mode="nearest")
 
 
 def _sample(picture: ndarray, pixels: ndarray) -> Bool[ndarray, " points"]:

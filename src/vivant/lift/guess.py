@@ -6,13 +6,14 @@ prints, ties and lapels stay in front. Hair for the back of the head.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.spatial import cKDTree
 
-from vivant.core.threads import thread_count
+from vivant.core.threads import run_together, thread_count
 from vivant.lift.charts import APART, Chart, draw_chart
 from vivant.lift.evidence import Evidence
 from vivant.lift.head import Cut, guess_head, hair_zone
@@ -105,24 +106,46 @@ def places_of(
 def guess_colors(places: Places, sight: Sight, evidence: Evidence) -> Float[ndarray, "points 3"]:
     """A colour for every point, as if the photo had shown only the others."""
     seen = sight.trust > SEEN
-    skin_color = evidence.skin
-    guess = np.tile(skin_color, (len(seen), 1))
-    for parts, reach in GROUPS:
-        mine = np.isin(places.part, parts)
-        if (mine & seen).sum() + (np.isin(places.part, _twins(parts)) & seen).sum() < 10:
-            guess[mine] = _elsewhere(places, sight, parts, skin_color, evidence.hand)
-        else:
-            flat = _flat(places, parts)
-            chart = _part_chart(places, sight, parts, seen, reach, flat)
-            along, across = flat[mine].T
-            if parts[0] == TRUNK:
-                along = _not_below_the_cut(along, places.along[mine & seen])
-            guess[mine] = chart.colors_at(along, across)
+    guess = np.tile(evidence.skin, (len(seen), 1))
     head = (places.part == HEAD) | (places.scalp > 0.5)
+    headed = np.full_like(guess, np.nan)
     weight = places.area * sight.trust * (0.3 + places.side) * seen
-    guess_head(guess, places.rest, head, places.face, places.scalp, sight.color, weight, evidence)
+    mine = [np.isin(places.part, parts) for parts, _ in GROUPS]
+    _, *colors = run_together([
+        partial(
+            guess_head, headed, places.rest, head, places.face, places.scalp, sight.color, weight, evidence
+        ),
+        *(
+            partial(_group_colors, places, sight, parts, reach, own, seen, evidence)
+            for (parts, reach), own in zip(GROUPS, mine, strict=True)
+        ),
+    ])  # fmt: skip
+    for own, color in zip(mine, colors, strict=True):
+        guess[own] = color
+    # Hair covers parts of the trunk too.
+    guess = np.where(np.isnan(headed), guess, headed)
     _darken_unseen_legs(guess, places, seen)
     return _mirrored(guess, places, sight, seen)
+
+
+def _group_colors(
+    places: Places,
+    sight: Sight,
+    parts: tuple[int, ...],
+    reach: tuple[float, float],
+    mine: ndarray,
+    seen: ndarray,
+    evidence: Evidence,
+) -> ndarray:
+    """The colours of a group of parts, or one for all of it where nothing was seen."""
+    if (mine & seen).sum() + (np.isin(places.part, _twins(parts)) & seen).sum() < 10:
+        return _elsewhere(places, sight, parts, evidence.skin, evidence.hand)
+    flat = _flat(places, parts)
+    chart = _part_chart(places, sight, parts, seen, reach, flat)
+    along, across = flat[mine].T
+    if parts[0] == TRUNK:
+        along = _not_below_the_cut(along, places.along[mine & seen])
+    return chart.colors_at(along, across)
 
 
 def _not_below_the_cut(along: ndarray, shown: ndarray) -> ndarray:

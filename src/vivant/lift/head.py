@@ -247,12 +247,10 @@ def _profile(height: ndarray, color: ndarray, weight: ndarray, asked: ndarray, r
     cell = reach / 2
     count = int((high - low) / cell) + 1
     at = np.clip(((height - low) / cell).astype(int), 0, count - 1)
-    planes = []
-    for values in (weight, *(weight[:, None] * color).T):
-        sums = np.bincount(at, values, count)
-        near = ndimage.gaussian_filter1d(sums, 2.0 if reach > 0.01 else 0.8, mode="constant")
-        far = ndimage.gaussian_filter1d(sums, 8.0, mode="constant")
-        planes.append(near + 1e-3 * far + 1e-9 * sums.sum())
-    tones = np.stack(planes[1:], 1) / np.maximum(planes[0][:, None], 1e-30)
+    sums = np.stack([np.bincount(at, values, count) for values in (weight, *(weight[:, None] * color).T)])
+    near = ndimage.gaussian_filter1d(sums, 2.0 if reach > 0.01 else 0.8, mode="constant")
+    far = ndimage.gaussian_filter1d(sums, 8.0, mode="constant")
+    amount, *rgb = near + 1e-3 * far + 1e-9 * sums.sum(1, keepdims=True)
+    tones = np.stack(rgb, 1) / np.maximum(amount[:, None], 1e-30)
     place = (asked - low) / cell - 0.5
     return np.stack([np.interp(place, np.arange(count), tones[:, k]) for k in range(3)], 1)

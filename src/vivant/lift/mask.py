@@ -1,14 +1,14 @@
 """Distrust the mask where it seems to have closed a gap: between arm and waist, between the feet."""
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from vivant.core.threads import thread_count
 from vivant.lift.charts import oklab_from_srgb
-from vivant.lift.sight import Picture
+from vivant.lift.sight import Picture, enlarge, shrink
 
 GRID = 420
 """Pixels that the person has at most on the grid this is judged on."""
@@ -50,7 +50,7 @@ def trusted_mask(picture: Picture, part: Int[ndarray, "height width"]) -> Float[
     tones = oklab_from_srgb(color.reshape(-1, 3)).reshape(color.shape) / ALIKE
     features = np.concatenate([np.stack(np.indices(shape), -1) / (NEAR * picture.size * scale), tones], -1)
     to_person, to_behind = (
-        cKDTree(_some(features[chosen])).query(features[doubtful], k=4)[0].mean(1)
+        cKDTree(_some(features[chosen])).query(features[doubtful], k=4, workers=thread_count())[0].mean(1)
         for chosen in (person, behind)
     )
     strange = np.zeros(shape)
@@ -59,10 +59,7 @@ def trusted_mask(picture: Picture, part: Int[ndarray, "height width"]) -> Float[
     around = ndimage.gaussian_filter(doubtful.astype(float), 2.0)
     closed = doubtful & (ndimage.gaussian_filter(strange, 2.0) > 0.5 * around)
     closed = _between_parts(ndimage.binary_opening(closed, np.ones((3, 3))), part)
-    back = torch.nn.functional.interpolate(
-        torch.from_numpy(closed.astype(float))[None, None], size=(height, width), mode="bilinear"
-    )
-    return picture.alpha * (1 - back[0, 0].numpy())
+    return picture.alpha * (1 - enlarge(closed.astype(float), (height, width)))
 
 
 def _some(features: ndarray) -> ndarray:
@@ -80,9 +77,3 @@ def _between_parts(closed: ndarray, part: ndarray) -> ndarray:
         shares = np.sort(np.bincount(part[grown][ring], minlength=2))
         kept[number] = shares[-2] > 0.15 * shares.sum()
     return kept[labels]
-
-
-def shrink(picture: Float[ndarray, "height width"], shape: tuple[int, int]) -> Float[ndarray, "rows columns"]:
-    """Reduce a picture by the mean of what falls into each cell."""
-    plane = torch.from_numpy(np.ascontiguousarray(picture, float))[None, None]
-    return torch.nn.functional.interpolate(plane, size=shape, mode="area")[0, 0].numpy()

@@ -14,11 +14,10 @@ from scipy.sparse import linalg
 
 from vivant.core.cameras import Cameras
 from vivant.lift.gaps import ARM_KIND, CORE_KIND, HEAD_KIND, claim, kinds_of, worth_filling
-from vivant.lift.mask import shrink
 from vivant.lift.nearest import distance_to, nearest_cell
 from vivant.lift.posed import Depths, Lens, draw_depths
 from vivant.lift.regions import HEAD, Regions
-from vivant.lift.sight import Picture
+from vivant.lift.sight import Picture, shrink
 from vivant.lift.surface import Skin
 from vivant.mesh import rasterize_mesh
 

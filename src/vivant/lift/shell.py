@@ -10,12 +10,11 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import ndimage
 
-from vivant.lift.mask import shrink
 from vivant.lift.nearest import nearest_cell
 from vivant.lift.posed import Lens
 from vivant.lift.regions import Regions
 from vivant.lift.sheets import Sheets, span_sheets, twice_box
-from vivant.lift.sight import Picture, lookup
+from vivant.lift.sight import Picture, lookup, shrink
 from vivant.lift.surface import Skin
 
 

@@ -1,12 +1,15 @@
 """What the photo shows of each place: its colour there, and how far that can be trusted."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from jaxtyping import Bool, Float
+import torch
+from jaxtyping import Float
 from numpy import ndarray
 from scipy import ndimage
 
+from vivant.core.threads import run_together
 from vivant.lift.nearest import distance_to
 from vivant.lift.posed import Lens, facing
 from vivant.records import Hand, Person
@@ -50,8 +53,8 @@ class Picture:
     inside: Float[ndarray, "height width"]
     """Pixels to the mask's edge; 0 outside."""
 
-    hands: Bool[ndarray, "2 height width"]
-    """Pixels that belong to the left and the right hand."""
+    hands: Float[ndarray, "2 height width"]
+    """1 in pixels that belong to the left and the right hand, 0 in others."""
 
     detail: Float[ndarray, "height width"]
     """How much happens around each pixel, about 1."""
@@ -67,14 +70,17 @@ def prepare_picture(person: Person) -> Picture:
     solid = alpha > 0.5
     # The border of the picture is no edge of the person.
     inside = distance_to(~np.pad(solid, 1, mode="edge"))[1:-1, 1:-1]
-    weight = ndimage.gaussian_filter(alpha, 1.0)
-    smooth = np.stack([ndimage.gaussian_filter(color[..., k] * alpha, 1.0) for k in range(3)], -1)
+    planes = [alpha, *(color[..., k] * alpha for k in range(3))]
+    changes = [partial(ndimage.gaussian_gradient_magnitude, color[..., k], 0.8) for k in range(3)]
+    blurs = [partial(ndimage.gaussian_filter, plane, 1.0) for plane in planes]
+    *changes, weight, red, green, blue = run_together([*changes, *blurs])
+    smooth = np.stack([red, green, blue], -1)
     smooth = np.where(weight[..., None] > 0.05, smooth / np.maximum(weight[..., None], 0.05), color)
     rows, columns = np.nonzero(solid)
     size = float(max(np.ptp(rows), np.ptp(columns))) if len(rows) else 1.0
     hands = np.stack(
         [_hand_pixels(hand, alpha.shape, 0.008 * size) for hand in (person.left_hand, person.right_hand)]
-    )
+    ).astype(float)
     return Picture(
         person.image.double().numpy(),
         color,
@@ -83,7 +89,7 @@ def prepare_picture(person: Person) -> Picture:
         alpha,
         inside,
         hands,
-        _detail(color, solid),
+        _detail(np.sum(changes, axis=0), solid),
         size,
     )
 
@@ -122,8 +128,9 @@ def look(
     )
     trust = trust * _before_others(points_cam[:, 2], pixels, blocked, 0.006 * picture.size)
     for side in (0, 1):
-        on_hand = lookup(picture.hands[side].astype(float), pixels)
-        trust = trust * (1 - on_hand * (1 - hand_share[:, side]))
+        if picture.hands[side].any():
+            on_hand = lookup(picture.hands[side], pixels)
+            trust = trust * (1 - on_hand * (1 - hand_share[:, side]))
     return Sight(
         color=lookup(picture.smooth, pixels),
         relief=lookup(picture.relief, pixels),
@@ -134,16 +141,11 @@ def look(
 
 def lookup(picture: Float[ndarray, "height width *channels"], pixels: Float[ndarray, "points 2"]) -> ndarray:
     """Bilinear values at places of the picture."""
-    where = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
-    if picture.ndim == 2:
-        return ndimage.map_coordinates(picture, where, order=1, mode="nearest")
-    return np.stack(
-        [
-            ndimage.map_coordinates(plane, where, order=1, mode="nearest")
-            for plane in np.moveaxis(picture, 2, 0)
-        ],
-        1,
-    )
+    from vivant.lift import _kernels
+
+    planes = np.ascontiguousarray(picture.reshape(*picture.shape[:2], -1), float)
+    values = _kernels.sample(planes, np.ascontiguousarray(pixels, float))
+    return values.reshape(len(pixels), *picture.shape[2:])
 
 
 def ramp(value: ndarray, low: float, high: float) -> ndarray:
@@ -152,23 +154,33 @@ def ramp(value: ndarray, low: float, high: float) -> ndarray:
     return share * share * (3 - 2 * share)
 
 
+def shrink(picture: Float[ndarray, "height width"], shape: tuple[int, int]) -> Float[ndarray, "rows columns"]:
+    """Reduce a picture by the mean of what falls into each cell."""
+    plane = torch.from_numpy(np.ascontiguousarray(picture, float))[None, None]
+    return torch.nn.functional.interpolate(plane, size=shape, mode="area")[0, 0].numpy()
+
+
+def enlarge(picture: Float[ndarray, "rows columns"], shape: tuple[int, int]) -> Float[ndarray, "height width"]:
+    """Enlarge a picture, bilinear."""
+    plane = torch.from_numpy(np.ascontiguousarray(picture, float))[None, None]
+    return torch.nn.functional.interpolate(plane, size=shape, mode="bilinear")[0, 0].numpy()
+
+
 def _before_others(depth: ndarray, pixels: ndarray, blocked: ndarray, reach: float) -> ndarray:
     """Trust lost behind other surfaces and just beside their edges, where the fit is not exact to the pixel."""
-    far = np.where(blocked > 0, blocked, np.inf)
-    here = lookup_nearest(ndimage.maximum_filter(np.where(blocked > 0, blocked, 0.0), 3), pixels)
-    seen = (here > 0) & (depth < here + 0.012)
-    radius = max(1, round(2 * reach))
-    nearest = ndimage.minimum_filter(far, 2 * radius + 1)
-    near = lookup_nearest(nearest, pixels)
+    from vivant.lift import _kernels
+
+    blocked = blocked.astype(float)
+    column, row = np.floor(pixels).astype(int).T
+    here = _kernels.least_around(-blocked, row, column, 1)
+    seen = -here > np.maximum(depth - 0.012, 0)
     # Only the far side of an edge is doubtful: how far away is the nearest pixel that stands well in front?
-    doubtful = depth > near + GAP
     trust = seen.astype(float)
-    rows = np.flatnonzero(doubtful & seen)
-    if len(rows):
-        for shrink, amount in ((1.0, 0.6), (0.5, 0.0)):
-            closer = ndimage.minimum_filter(far, 2 * max(1, round(shrink * radius)) + 1)
-            hit = depth[rows] > lookup_nearest(closer, pixels[rows]) + GAP
-            trust[rows[hit]] = amount
+    radius = max(1, round(2 * reach))
+    far = np.where(blocked > 0, blocked, np.inf)
+    for around, amount in ((radius, 0.6), (max(1, round(0.5 * radius)), 0.0)):
+        nearest = _kernels.least_around(far, row[seen], column[seen], around)
+        trust[np.flatnonzero(seen)[depth[seen] > nearest + GAP]] = amount
     return trust
 
 
@@ -199,9 +211,8 @@ def _hand_pixels(hand: Hand | None, shape: tuple[int, ...], grow: float) -> ndar
     return inside
 
 
-def _detail(color: ndarray, solid: ndarray) -> ndarray:
+def _detail(changes: ndarray, solid: ndarray) -> ndarray:
     """Strength of the colour's changes around each pixel against the person's mean, between .35 and 1.6."""
-    changes = sum(ndimage.gaussian_gradient_magnitude(color[..., k], 0.8) for k in range(3))
     changes = ndimage.gaussian_filter(np.where(solid, changes, 0.0), 1.5)
     typical = float(changes[solid].mean()) if solid.any() else 1.0
     return np.clip(changes / max(typical, 1e-6), 0.35, 1.6)
@@ -210,9 +221,10 @@ def _detail(color: ndarray, solid: ndarray) -> ndarray:
 def _relief(color: ndarray, alpha: ndarray, size: float) -> ndarray:
     """Light and shade of folds and strands; edges between garments are faded out, they are no folds."""
     bright = color @ np.array([0.3, 0.6, 0.1])
-    sigma = 0.012 * size
-    around = ndimage.gaussian_filter(bright * alpha, sigma) / np.maximum(
-        ndimage.gaussian_filter(alpha, sigma), 0.05
+    # The surroundings are wide: a quarter of the pixels tells them as well.
+    shape = (alpha.shape[0] // 4 + 1, alpha.shape[1] // 4 + 1)
+    around, amount = (
+        ndimage.gaussian_filter(shrink(plane, shape), 0.003 * size) for plane in (bright * alpha, alpha)
     )
-    relief = bright - around
+    relief = bright - enlarge(around / np.maximum(amount, 0.05), (alpha.shape[0], alpha.shape[1]))
     return relief * np.exp(-((relief / 0.12) ** 2)) * (alpha > 0.95)
