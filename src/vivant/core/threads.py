@@ -9,8 +9,9 @@ Where both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch 
 import functools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from vivant.core.errors import BadInputError
@@ -90,3 +91,16 @@ def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
 
     take_turns(work, len(works), thread_count())
     return results
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Keep torch to the calling thread: its workers slow small work down, and kernels' threads up to thirtyfold."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

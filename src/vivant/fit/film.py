@@ -14,12 +14,13 @@ from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import NoPersonError
 from vivant.core.rotations import multiply_quats, normalize_quats, quats_from_matrices, slerp_quats
 from vivant.core.run import Context
+from vivant.core.threads import one_torch_thread
 from vivant.fit.beliefs import make_prior
 from vivant.fit.evidence import directions, gather_evidence, reprojection
 from vivant.fit.freedoms import make_freedoms
 from vivant.fit.hands import SURE, fit_hand, palm_term
 from vivant.fit.landmarks import anny_landmarks, model_skeleton
-from vivant.fit.photo import FOCAL_SPREAD, one_thread
+from vivant.fit.photo import FOCAL_SPREAD
 from vivant.fit.placement import pose_of
 from vivant.fit.reduced import State, join_points
 from vivant.fit.solve import Anatomy, Prior, Problem, activate, minimise
@@ -78,7 +79,7 @@ def fit_film(context: Context, sightings: Sightings, config: FilmFitConfig) -> A
             f"A person was found in {len(frames)} of the film's {len(sightings)} pictures; a fifth of them are "
             "needed. Use a film that shows one person from head to foot, large enough."
         )
-    with torch.no_grad(), one_thread():
+    with torch.no_grad(), one_torch_thread():
         case, keys = _decide_shape(sightings, frames, config)
         context.advance(0.1)
         states = _track(context, case, sightings, frames, keys, config)

@@ -1,8 +1,6 @@
 """The stage: a person in a photo in, the body that fits out."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +10,7 @@ from torch import Tensor
 from vivant.body import load_anny
 from vivant.core.errors import BadInputError
 from vivant.core.run import Context
+from vivant.core.threads import one_torch_thread
 from vivant.fit.beliefs import make_prior
 from vivant.fit.evidence import gather_evidence
 from vivant.fit.face import warp_face
@@ -67,7 +66,7 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
     Raises:
         NumericalError: If the solver made a NaN.
     """
-    with torch.no_grad(), one_thread():
+    with torch.no_grad(), one_torch_thread():
         model = load_anny()
         anatomy = Anatomy(model, model_skeleton(model), make_freedoms(model))
         landmarks = anny_landmarks()
@@ -96,17 +95,6 @@ def fit_body(context: Context, person: Person, config: FitConfig) -> Body:
         body = place_in_world(rig, pose, shape, person, intrinsics, state.tilt)
         focal_before = float(_intrinsics(person, config)[0, 0])
         return replace(body, notes=tell_guesses(case, focal_before, body, strayed))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Small matrices are slower on several threads, and much slower on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _intrinsics(person: Person, config: FitConfig) -> Float[Tensor, "3 3"]:
