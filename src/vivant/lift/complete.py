@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy import sparse
-from scipy.sparse import linalg
 
 from vivant.lift.evidence import Evidence
 from vivant.lift.guess import Places, guess_colors, guess_relief
+from vivant.lift.linear import factored
 from vivant.lift.scatter import Points
 from vivant.lift.sight import Sight
 from vivant.lift.surface import Skin, laplacian, vertex_areas
@@ -47,7 +47,4 @@ def _spread_step(points: Points, step: ndarray, trust: ndarray, skin: Skin) -> n
     areas = vertex_areas(skin.verts, skin.faces)
     scale = areas / np.maximum(np.bincount(corners, points.barycentric.ravel(), len(skin.verts)), 1e-6)
     matrix = SPREAD**2 * laplacian(skin.verts, skin.faces) + sparse.diags(30 * firm * scale + areas)
-    solved = linalg.splu(
-        matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
-    ).solve(30 * pull * scale[:, None])
-    return points.take(skin.faces, solved)
+    return points.take(skin.faces, factored(matrix).solve(30 * pull * scale[:, None]))

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import ndimage, sparse
-from scipy.sparse import linalg
 
+from vivant.lift.linear import factored
 from vivant.lift.posed import Depths, Lens, carry, draw_depths, facing, posed_normals
 from vivant.lift.regions import (
     HEAD,
@@ -106,9 +106,7 @@ def drape(
             firmness = firmness * areas * (1 - pinned)
             matrix = matrix + sparse.diags(firmness)
             target = target + firmness[:, None] * rounding
-        shifts = linalg.splu(
-            matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0
-        ).solve(target)
+        shifts = factored(matrix).solve(target)
     return shifts
 
 

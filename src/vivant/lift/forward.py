@@ -11,6 +11,7 @@ from numpy import ndarray
 from vivant.body import forward_kinematics, skin_points, skin_quats
 from vivant.core.errors import BadInputError
 from vivant.core.run import Context
+from vivant.core.threads import one_torch_thread
 from vivant.lift.complete import complete
 from vivant.lift.drape import drape
 from vivant.lift.dress import dress, hang
@@ -79,6 +80,11 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
     Seen splats take the photo's colour; the rest is completed from the other side, from what is seen at the
     same height, and from the hair, and gets little trust.
     """
+    with one_torch_thread():
+        return _lift(context, person, body, config)
+
+
+def _lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Avatar:
     bare = fine_skin(body)
     regions = find_regions(bare, body.rig)
     lens = photo_lens(body)

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import ndimage, sparse
-from scipy.sparse import linalg
 
 from vivant.core.cameras import Cameras
 from vivant.lift.gaps import ARM_KIND, CORE_KIND, HEAD_KIND, claim, kinds_of, worth_filling
+from vivant.lift.linear import factored
 from vivant.lift.nearest import distance_to, nearest_cell
 from vivant.lift.posed import Depths, Lens, draw_depths
 from vivant.lift.regions import HEAD, Regions
@@ -183,11 +183,9 @@ def _inflate(
     degree = np.asarray(links.sum(1)).ravel()
     typical = float(np.median(body_middle[near.covered]))
     matrix = sparse.diags(degree + touching + 1e-6) - links
-    middle = np.asarray(linalg.spsolve(matrix.tocsc(), np.bincount(at, values[:, 0], count) + 1e-6 * typical))
+    middle = factored(matrix).solve(np.bincount(at, values[:, 0], count) + 1e-6 * typical)
     matrix = matrix + sparse.diags(np.bincount(edge, minlength=count).astype(float))
-    squares = np.asarray(
-        linalg.spsolve(matrix.tocsc(), np.bincount(at, values[:, 1], count) + ROUNDNESS * metres**2)
-    )
+    squares = factored(matrix).solve(np.bincount(at, values[:, 1], count) + ROUNDNESS * metres**2)
     half = np.sqrt(np.clip(squares, 0.004**2, THICKEST**2))
     full_middle, full_half = body_middle.copy(), body_half.copy()
     full_middle[free], full_half[free] = middle, half
