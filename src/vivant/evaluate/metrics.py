@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vivant.evaluate.filters import correlated, gaussian_window
+
 
 def psnr(
     a: Float[Tensor, "height width channels"],
@@ -23,13 +25,11 @@ def ssim(
     weight: Float[Tensor, "height width"],
 ) -> float:
     """Structural similarity (Wang et al. 2004): 11 px Gaussian window, sigma 1.5, mean over channels."""
-    window = torch.exp(-torch.arange(-5, 6).float().square() / (2 * 1.5**2))
-    window = window / window.sum()
+    a, b = (torch.nn.functional.pad(image.permute(2, 0, 1), (5, 5, 5, 5)) for image in (a, b))
+    window = gaussian_window(a)
 
-    def blurred(image: Float[Tensor, "height width channels"]) -> Float[Tensor, "channels 1 height width"]:
-        image_nchw = image.permute(2, 0, 1)[:, None]
-        image_nchw = torch.nn.functional.conv2d(image_nchw, window.view(1, 1, 1, -1), padding=(0, 5))
-        return torch.nn.functional.conv2d(image_nchw, window.view(1, 1, -1, 1), padding=(5, 0))
+    def blurred(planes: Float[Tensor, "channels rows columns"]) -> Float[Tensor, "channels height width"]:
+        return correlated(planes, window, window)
 
     mean_a, mean_b = blurred(a), blurred(b)
     var_a, var_b = blurred(a * a) - mean_a**2, blurred(b * b) - mean_b**2
@@ -37,7 +37,7 @@ def ssim(
     c1, c2 = 0.01**2, 0.03**2
     similar = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similar = similar / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-    return float((similar.mean(0)[0] * weight).sum() / weight.sum().clamp(min=1e-9))
+    return float((similar.mean(0) * weight).sum() / weight.sum().clamp(min=1e-9))
 
 
 def mask_iou(a: Float[Tensor, "height width"], b: Float[Tensor, "height width"]) -> float:

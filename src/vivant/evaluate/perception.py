@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vivant.core.checks import expect_counts
 from vivant.core.errors import BadInputError
+from vivant.evaluate.filters import correlated, gaussian_window
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of the five scales (Wang, Simoncelli, Bovik 2003)."""
@@ -26,13 +27,11 @@ def ms_ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3
     """
     if min(a.shape[:2]) < 176:
         raise BadInputError(f"MS-SSIM needs 176 px a side; the pictures have {a.shape[1]} x {a.shape[0]}.")
-    x, y = a.permute(2, 0, 1)[:, None], b.permute(2, 0, 1)[:, None]
-    window = torch.exp(-torch.arange(-5, 6).to(x).square() / (2 * 1.5**2))
-    window = window / window.sum()
+    x, y = a.permute(2, 0, 1), b.permute(2, 0, 1)
+    window = gaussian_window(x)
 
-    def blurred(image: Tensor) -> Tensor:
-        image = torch.nn.functional.conv2d(image, window.view(1, 1, 1, -1))
-        return torch.nn.functional.conv2d(image, window.view(1, 1, -1, 1))
+    def blurred(planes: Tensor) -> Tensor:
+        return correlated(planes, window, window)
 
     result = 1.0
     for scale, weight in enumerate(MS_SSIM_WEIGHTS):
@@ -164,9 +163,8 @@ def _feature_difference(a: Tensor, b: Tensor) -> Tensor:
 
 def _filtered(plane: Tensor, across: Tensor, down: Tensor) -> Tensor:
     reach = len(across) // 2
-    padded = torch.nn.functional.pad(plane[None, None], (reach,) * 4, mode="replicate")
-    padded = torch.nn.functional.conv2d(padded, across.view(1, 1, 1, -1))
-    return torch.nn.functional.conv2d(padded, down.view(1, 1, -1, 1))[0, 0]
+    padded = torch.nn.functional.pad(plane[None, None], (reach,) * 4, mode="replicate")[0, 0]
+    return correlated(padded, across, down)
 
 
 def frechet_distance(a: Float[Tensor, "samples features"], b: Float[Tensor, "others other_features"]) -> float:
