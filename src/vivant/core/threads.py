@@ -95,7 +95,7 @@ def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Keep torch to the calling thread: its workers slow small work down, and kernels' threads up to thirtyfold."""
+    """Keep torch to the calling thread: its workers slow down small work, and kernels up to thirtyfold."""
     import torch
 
     before = torch.get_num_threads()
