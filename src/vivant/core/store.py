@@ -100,9 +100,14 @@ def sweep(folder: Path, path: Path) -> None:
     """Remove what a killed run left of `path`: a process that is gone will not finish its part."""
     # The first star finds parts of parts, too: a record saved within a file that is being written.
     for part in folder.glob(f".*{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
-        owner = part.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
-        if owner.isdigit() and not _is_running(int(owner)):
+        if _is_left(part):
             part.unlink(missing_ok=True)
+
+
+def _is_left(part: Path) -> bool:
+    """Whether a part's process is gone."""
+    owner = part.stem.removesuffix(".part").rpartition(".")[2]
+    return owner.isdigit() and not _is_running(int(owner))
 
 
 def _is_running(process: int) -> bool:
@@ -180,7 +185,11 @@ def digest(value: Any) -> str:
 
 
 def trim(folder: Path, limit: int = KEPT_BYTES) -> None:
-    """Remove the results used longest ago until the folder holds at most `limit` bytes."""
+    """Remove what killed runs left, and the results used longest ago until there are at most `limit` bytes."""
+    for part in folder.glob(".*.part.safetensors"):
+        if _is_left(part):
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
     found: list[tuple[float, int, Path]] = []
     for path in folder.glob("*.safetensors"):
         # Another run may trim the same folder right now.
