@@ -1,6 +1,9 @@
 """A browser for tests: headless Chromium, spoken to over a pair of pipes (Chrome DevTools Protocol)."""
 
+import base64
+import io
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -9,6 +12,13 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vivant.core.cameras import Cameras, orbit
+from vivant.core.images import to_float
 
 FLAGS = (
     "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
@@ -19,10 +29,46 @@ FLAGS = (
 )  # fmt: skip
 
 
+def orbiting(
+    azimuth: float, elevation: float, target: torch.Tensor, extent: float, size: int
+) -> tuple[Cameras, dict[str, object]]:
+    """One camera twice: as ours, and as the page's."""
+    camera = orbit(
+        target,
+        [azimuth],
+        extent=extent,
+        elevation_deg=elevation,
+        width=size,
+        height=size,
+        fov_deg=26.0,
+        fill=1.0,
+    )
+    focal = 0.5 / math.tan(math.radians(13))
+    lens: dict[str, object] = {
+        "yaw": math.radians(azimuth), "pitch": math.radians(elevation), "roll": 0, "distance": extent * focal,
+        "target": target.tolist(), "focal": focal, "shift": [0, 0], "aspect": 1, "follow": 0,
+    }  # fmt: skip
+    return camera, lens
+
+
 def find_chromium() -> str | None:
     """The program, if there is one."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     return next((found for name in names if (found := shutil.which(name))), None)
+
+
+SHOW = """(() => {
+  const { viewer } = vivant, { clip, time, lens } = %s;
+  viewer.choose(clip, false);
+  viewer.time = time;
+  viewer.lens = lens === "photo" ? viewer.record.photo : { ...viewer.lens, ...lens };
+  viewer.overlays.shadow = false;
+  return viewer.picture(%d, %d, (flat, width, height) => {
+    flat.fillStyle = "#808080";
+    flat.fillRect(0, 0, width, height);
+  }).toDataURL().split(",")[1];
+})()"""
+"""A picture of the page's person on grey, as base64 of a PNG."""
 
 
 LAUNCH = """
@@ -143,10 +189,21 @@ class Chromium:
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, code=code, text=text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, code=code)
 
+    def person(self, clip: int, time: float, lens: dict[str, object] | str, size: int) -> torch.Tensor:
+        """What the page draws of its person on grey: sRGB, 0 to 1.
+
+        Args:
+            clip: Number of the motion; 0 is the photo's pose.
+            time: Seconds into it.
+            lens: The camera, in the page's own terms; `photo` for the photo's.
+            size: Pixels, square.
+        """
+        told = json.dumps({"clip": clip, "time": time, "lens": lens})
+        with Image.open(io.BytesIO(base64.b64decode(self.run(SHOW % (told, size, size))))) as image:
+            return to_float(np.array(image.convert("RGB")))
+
     def screenshot(self) -> bytes:
         """What the window shows, as PNG."""
-        import base64
-
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
     def requests(self) -> list[str]:

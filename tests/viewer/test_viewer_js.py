@@ -1,45 +1,26 @@
 """The page's pictures against the Python rasteriser's."""
 
-import base64
-import io
-import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from tests import fakes
-from tests.viewer.chromium import Chromium
+from tests.viewer.chromium import Chromium, orbiting
 from tests.viewer.conftest import colorful, motions
 
-from vivant.animate import pose_avatar
-from vivant.core.cameras import Cameras, orbit
-from vivant.core.images import to_float
-from vivant.records import Pose
-from vivant.splat import rasterize
+from vivant.animate import builtin_motion, pose_avatar, with_expressions
+from vivant.body import load_anny
+from vivant.core.cameras import Cameras
+from vivant.records import Avatar, Pose
+from vivant.splat import rasterize, sh_from_colors
+from vivant.viewer import write_page
 
 SIZE = 384
-GREY = 0.5
-
-SHOW = """(() => {
-  const { viewer } = vivant, { clip, time, lens } = %s;
-  viewer.choose(clip, false);
-  viewer.time = time;
-  viewer.lens = lens === "photo" ? viewer.record.photo : { ...viewer.lens, ...lens };
-  viewer.overlays.shadow = false;
-  return viewer.picture(%d, %d, (flat, width, height) => {
-    flat.fillStyle = "#808080";
-    flat.fillRect(0, 0, width, height);
-  }).toDataURL().split(",")[1];
-})()"""
 
 
-def shown(browser: Chromium, clip: int, time: float, lens: dict[str, object] | str) -> torch.Tensor:
-    """What the page draws on grey."""
-    told = json.dumps({"clip": clip, "time": time, "lens": lens})
-    with Image.open(io.BytesIO(base64.b64decode(browser.run(SHOW % (told, SIZE, SIZE))))) as image:
-        return to_float(np.array(image.convert("RGB")))
+TARGET = torch.tensor([0.05, 0.9, 0.1])
 
 
 def drawn(pose: Pose, camera: Cameras) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,6 +34,47 @@ def psnr(a: torch.Tensor, b: torch.Tensor, inside: torch.Tensor) -> float:
     return -10 * math.log10(float((a - b)[inside].square().mean()))
 
 
+@pytest.fixture(scope="module")
+def talker() -> Avatar:
+    """Somebody of freckled skin with blue eyes."""
+    avatar = fakes.avatar(30_000)
+    eyes = load_anny().face_region[avatar.binding.face] == 1
+    colors = torch.where(eyes[:, None], torch.tensor([0.3, 0.5, 0.9]), torch.tensor([0.8, 0.7, 0.6]))
+    colors = colors + 0.15 * torch.sin(300 * avatar.splats.means)
+    scales = torch.full_like(avatar.splats.log_scales, 0.004).log()
+    return replace(avatar, splats=replace(avatar.splats, sh=sh_from_colors(colors), log_scales=scales))
+
+
+def test_faces_speak_and_blink_in_the_page_as_in_films(
+    chromium: Chromium, talker: Avatar, tmp_path: Path
+) -> None:
+    talk = builtin_motion("talk", talker.rig, fps=15.0)
+    assert talk.actions is not None
+    write_page(talker, tmp_path / "talker.html", [talk])
+    chromium.resize(300, 300)
+    chromium.open((tmp_path / "talker.html").as_uri())
+    chromium.run("vivant.page.play(false)")
+    ready, face = with_expressions(talker, talk.action_names)
+    for action in ("eyeBlinkLeft", "jawOpen"):
+        frame = int(talk.actions[:, talk.action_names.index(action)].argmax())
+        pose = Pose(talk.pose.local_quats[frame], talk.pose.root[frame])
+        still = pose_avatar(ready, pose)
+        head = still.means[still.means[:, 1] > still.means[:, 1].max() - 0.25].mean(0)
+        camera, lens = orbiting(15.0, 0.0, head, 0.3, SIZE)
+        found = chromium.person(1, frame / 15, lens, SIZE)
+        moved = pose_avatar(ready, pose, face, talk.actions[frame])
+        pictures = [
+            rasterize(s, camera, background=torch.full((3,), 128 / 255), normals=False) for s in (moved, still)
+        ]
+        expected, unmoved = (picture.color[0].clamp(0, 1) for picture in pictures)
+        # Where the face moves: all else would hide what is wrong there.
+        changed = (expected - unmoved).abs().amax(-1) > 0.05
+        assert int(changed.sum()) > 500
+        assert psnr(found, expected, changed) > 33 > 25 > psnr(unmoved, expected, changed)
+    chromium.run("vivant.viewer.choose(0, false); vivant.viewer.draw()")
+    assert chromium.run("vivant.viewer.faceFloats.every((x, k) => k % 4 === 3 || x === 0)")
+
+
 def moment(clip: int, frame: int) -> Pose:
     if clip == 0:
         return colorful().photo_pose
@@ -60,25 +82,12 @@ def moment(clip: int, frame: int) -> Pose:
     return Pose(pose.local_quats[frame], pose.root[frame])
 
 
-def orbiting(azimuth: float, elevation: float) -> tuple[Cameras, dict[str, object]]:
-    target = torch.tensor([0.05, 0.9, 0.1])
-    camera = orbit(
-        target, [azimuth], extent=1.9, elevation_deg=elevation, width=SIZE, height=SIZE, fov_deg=26.0, fill=1.0
-    )
-    focal = 0.5 / math.tan(math.radians(13))
-    lens: dict[str, object] = {
-        "yaw": math.radians(azimuth), "pitch": math.radians(elevation), "roll": 0, "distance": 1.9 * focal,
-        "target": target.tolist(), "focal": focal, "shift": [0, 0], "aspect": 1, "follow": 0,
-    }  # fmt: skip
-    return camera, lens
-
-
 @pytest.mark.parametrize(("clip", "frame"), [(0, 0), (1, 17), (2, 5)], ids=["photo", "wave", "walk"])
 @pytest.mark.parametrize("azimuth", [25.0, -140.0])
 def test_the_page_draws_what_python_draws(opened: Chromium, clip: int, frame: int, azimuth: float) -> None:
-    camera, lens = orbiting(azimuth, 11.0)
+    camera, lens = orbiting(azimuth, 11.0, TARGET, 1.9, SIZE)
     expected, inside = drawn(moment(clip, frame), camera)
-    found = shown(opened, clip, frame / 10, lens)
+    found = opened.person(clip, frame / 10, lens, SIZE)
     # What is left is quantisation to bytes, in the file and while blending.
     assert psnr(found, expected, inside) > 45
     assert float((found - expected)[~inside].abs().mean()) < 0.002
@@ -88,25 +97,25 @@ def test_the_photos_camera_is_the_photos(opened: Chromium) -> None:
     avatar = colorful()
     camera = avatar.photo_camera.resized(round(SIZE * fakes.WIDTH / fakes.HEIGHT), SIZE)
     expected, inside = drawn(avatar.photo_pose, camera)
-    found = shown(opened, 0, 0.0, "photo")
+    found = opened.person(0, 0.0, "photo", SIZE)
     left = (SIZE - camera.width) // 2
     assert psnr(found[:, left : left + camera.width], expected, inside) > 45
 
 
 def test_the_page_poses_between_frames(opened: Chromium) -> None:
-    camera, lens = orbiting(25.0, 11.0)
+    camera, lens = orbiting(25.0, 11.0, TARGET, 1.9, SIZE)
     expected, inside = drawn(moment(1, 17), camera)
-    halfway = shown(opened, 1, 1.75, lens)
-    later = shown(opened, 1, 1.8, lens)
+    halfway = opened.person(1, 1.75, lens, SIZE)
+    later = opened.person(1, 1.8, lens, SIZE)
     assert psnr(later, expected, inside) < psnr(halfway, expected, inside) < 45
 
 
 def test_fewer_splats_still_cover_the_person(opened: Chromium) -> None:
-    camera, lens = orbiting(25.0, 11.0)
+    camera, lens = orbiting(25.0, 11.0, TARGET, 1.9, SIZE)
     expected, inside = drawn(moment(1, 17), camera)
     opened.run("vivant.page.setBudget(8)")
     assert opened.run("vivant.viewer.shown") == len(colorful().splats) // 4
-    found = shown(opened, 1, 1.7, lens)
+    found = opened.person(1, 1.7, lens, SIZE)
     # No background in the middle of the body, and much the same colours.
     assert psnr(found, expected, inside) > 15
     opened.run("vivant.page.setBudget(32)")

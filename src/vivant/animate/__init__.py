@@ -1,7 +1,7 @@
 """Move avatars and take pictures of them."""
 
 from vivant.animate.choosing import motion_label, motion_named
-from vivant.animate.face import Expressions, expressions_of
+from vivant.animate.face import Expressions, expressions_of, with_expressions
 from vivant.animate.filming import Shot, draw, picture, play, posed_frames, showreel, turntable
 from vivant.animate.motions import MOTIONS, builtin_motion, standing
 from vivant.animate.posing import pose_avatar
@@ -32,4 +32,5 @@ __all__ = [
     "showreel",
     "standing",
     "turntable",
+    "with_expressions",
 ]

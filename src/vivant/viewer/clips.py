@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt16
+from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import quats_identity
 from vivant.records import Avatar, Motion, Pose, Rig
+from vivant.viewer.codes import quantize
 
 FASTEST = 30.0
 """Frames a second that are kept; the page goes smoothly from one to the next."""
+
+TURN_STEPS = 2**14 - 1
+"""From 0 to 1 in a joint's quaternion: a hundredth of a degree; finer steps are noise and do not deflate."""
 
 MOST_FRAMES = 18_000
 """Ten minutes at the full rate."""
@@ -33,13 +37,16 @@ class Clip:
     """Joints that ever leave the rest pose."""
 
     quats: UInt16[np.ndarray, "frames moving 4"]
-    """wxyz: -1 to 1."""
+    """wxyz, in steps from -1 to 1: `TURN_STEPS` is 0."""
 
     root: UInt16[np.ndarray, "frames 3"]
     """Metres, between `low` and `high`."""
 
     low: list[float]
     high: list[float]
+
+    actions: UInt8[np.ndarray, "frames actions"]
+    """How strong each of the page's facial actions is, in 255ths."""
 
 
 def photo_clip(avatar: Avatar) -> Clip:
@@ -48,8 +55,13 @@ def photo_clip(avatar: Avatar) -> Clip:
     return pack_clip(Motion("photo", pose, 1.0, False), avatar.rig)
 
 
-def pack_clip(motion: Motion, rig: Rig) -> Clip:
+def pack_clip(motion: Motion, rig: Rig, weights: Float[Tensor, "frames actions"] | None = None) -> Clip:
     """Quantise a motion.
+
+    Args:
+        motion: For the rig.
+        rig: The avatar's.
+        weights: How strong the page's facial actions are, 0 to 1; None: there are none.
 
     Raises:
         BadInputError: If it is of another rig, is too long, or holds values that are not finite.
@@ -62,7 +74,11 @@ def pack_clip(motion: Motion, rig: Rig) -> Clip:
         )
     if not bool(torch.isfinite(quats).all()) or not bool(torch.isfinite(root).all()):
         raise BadInputError(f"The motion {motion.name!r} holds values that are not finite.")
-    quats, root, fps = _slowed(quats, root, motion)
+    if weights is None:
+        weights = torch.zeros(len(root), 0)
+    if not bool(torch.isfinite(weights).all()):
+        raise BadInputError(f"The motion {motion.name!r} holds facial actions that are not finite.")
+    quats, root, weights, fps = _slowed(quats, root, weights, motion)
     if len(root) > MOST_FRAMES:
         raise BadInputError(
             f"The motion {motion.name!r} has {len(root)} frames at {fps:g} a second; a page holds "
@@ -78,10 +94,11 @@ def pack_clip(motion: Motion, rig: Rig) -> Clip:
         motion.loops,
         len(root) == 1,
         moving.tolist(),
-        _as_14_bits((quats[:, moving] + 1) / 2),
+        _as_steps(quats[:, moving]),
         _as_16_bits((root - low) / span),
         low.tolist(),
         (low + span).tolist(),
+        quantize(weights.numpy(), 0.0, 1.0, 8),
     )
 
 
@@ -89,16 +106,18 @@ def _as_16_bits(values: Tensor) -> np.ndarray:
     return (values.double().clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
 
 
-def _as_14_bits(values: Tensor) -> np.ndarray:
-    """16 bits whose last two are empty: a hundredth of a degree is enough, and noise does not deflate."""
-    return (values.double().clamp(0, 1) * 16383).round().numpy().astype(np.uint16) * np.uint16(4)
+def _as_steps(quats: Tensor) -> np.ndarray:
+    """Numbers from -1 to 1 in steps that hit 0 exactly: errors of a chain of joints must not add up."""
+    return ((quats.double().clamp(-1, 1) * TURN_STEPS).round() + TURN_STEPS).numpy().astype(np.uint16)
 
 
-def _slowed(quats: Tensor, root: Tensor, motion: Motion) -> tuple[Tensor, Tensor, float]:
+def _slowed(
+    quats: Tensor, root: Tensor, weights: Tensor, motion: Motion
+) -> tuple[Tensor, Tensor, Tensor, float]:
     """Take every n-th frame of a fast motion."""
     step = max(math.ceil(motion.fps / FASTEST - 0.05), 1)
     # A loop must stay one: its length is rounded to whole steps by the rate.
-    kept = quats[::step], root[::step]
+    kept = quats[::step], root[::step], weights[::step]
     fps = len(kept[1]) * motion.fps / len(root) if motion.loops else motion.fps / step
     return *kept, fps
 

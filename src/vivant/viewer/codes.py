@@ -40,13 +40,13 @@ def morton_order(points: Shaped[np.ndarray, "points 3"]) -> Shaped[np.ndarray, "
     return np.argsort(code, kind="stable")
 
 
-def quats_as_three(quats: Shaped[np.ndarray, "quats 4"]) -> Shaped[np.ndarray, "quats 4"]:
-    """Unit quaternions by their three smaller parts in 8 bits each, and which part is left out."""
+def quats_as_three(quats: Shaped[np.ndarray, "quats 4"], bits: int = 8) -> Shaped[np.ndarray, "quats 4"]:
+    """Unit quaternions by their three smaller parts in up to 8 bits each, and which part is left out."""
     largest = np.abs(quats).argmax(1)
     rows = np.arange(len(quats))
     signed = quats * np.where(quats[rows, largest] < 0, -1.0, 1.0)[:, None]
     others = np.array([[k for k in range(4) if k != left_out] for left_out in range(4)])[largest]
-    three = quantize(signed[rows[:, None], others], -(0.5**0.5), 0.5**0.5, 8)
+    three = quantize(signed[rows[:, None], others], -(0.5**0.5), 0.5**0.5, bits)
     return np.concatenate([three, largest[:, None].astype(np.uint8)], axis=1)
 
 

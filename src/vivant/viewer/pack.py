@@ -8,38 +8,31 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 
+from vivant.animate import with_expressions
 from vivant.core.errors import BadInputError
 from vivant.records import Avatar, Motion
 from vivant.splat import colors_from_sh
-from vivant.viewer.clips import Clip, pack_clip, photo_clip
-from vivant.viewer.codes import encode_column, morton_order, quantize, quats_as_three, weights_as_bytes
+from vivant.viewer.clips import TURN_STEPS, Clip, pack_clip, photo_clip
+from vivant.viewer.codes import morton_order, quantize, quats_as_three, weights_as_bytes
+from vivant.viewer.columns import Columns
+from vivant.viewer.faces import actions_of, add_face, weights_of
 from vivant.viewer.framing import frame_figure, photo_lens
 from vivant.viewer.wire import Wire, wire_of
 
 LARGEST = 1_000_000
 """Splats in one page: what a texture of the size every browser offers can hold."""
 
-PLACE_BITS = 14
-"""Of a splat's coordinates: a tenth of a millimetre for a person. Finer bits are noise and deflate badly."""
+PLACE_STEP = 1e-4
+"""Metres to which a splat's coordinates are rounded. Coarser, splats that lie close in depth change places."""
 
-
-@dataclass
-class Columns:
-    """Columns in the order they are added."""
-
-    table: list[dict[str, object]] = field(default_factory=list)
-    content: list[bytes] = field(default_factory=list)
-
-    def add(self, name: str, values: Shaped[np.ndarray, " count"], bits: int) -> None:
-        """Append one column of unsigned integers."""
-        self.table.append({"name": name, "bits": bits, "count": len(values)})
-        self.content.append(encode_column(values, bits))
+SCALE_BITS, TURN_BITS = 7, 6
+"""Of a splat's sizes and axes: finer bits are noise, deflate badly, and change pictures by less than 65 dB."""
 
 
 def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: int | None = None) -> bytes:
@@ -55,6 +48,11 @@ def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: in
         raise BadInputError(f"The rig has {len(rig.joint_names)} joints; a page can hold 256.")
     _expect_finite(avatar)
     columns = Columns()
+    seen = round(float(avatar.trust.mean()), 3) if len(avatar.trust) else 0.0
+    names = actions_of(motions)
+    avatar, expressions = with_expressions(avatar, names)
+    splats, chosen, bright = _add_splats(columns, avatar, splat_budget)
+    face = add_face(columns, expressions, names, chosen, bright)
     head: dict[str, object] = {
         "title": title,
         "joints": {
@@ -66,16 +64,19 @@ def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: in
             "recipe": avatar.origin.recipe,
             "notes": avatar.origin.notes,
             "engines": avatar.origin.engines,
-            "seen": round(float(avatar.trust.mean()), 3) if len(avatar.trust) else 0.0,
+            "seen": seen,
         },
-        "splats": _add_splats(columns, avatar, splat_budget),
+        "splats": splats,
+        "face": asdict(face) if face else None,
         "wire": _add_wire(columns, wire_of(rig)),
     }
-    clips = [photo_clip(avatar), *(pack_clip(motion, rig) for motion in motions)]
+    acting = face.names if face else []
+    clips = [photo_clip(avatar), *(pack_clip(motion, rig, weights_of(motion, acting)) for motion in motions)]
     home, aspects = frame_figure(avatar, motions)
     head["clips"] = [
         {**_add_clip(columns, clip), "aspect": aspect} for clip, aspect in zip(clips, aspects, strict=True)
     ]
+    head["turn_steps"] = TURN_STEPS
     head["home"] = home
     head["photo"] = photo_lens(avatar)
     head["columns"] = columns.table
@@ -103,8 +104,13 @@ def _expect_finite(avatar: Avatar) -> None:
             raise BadInputError(f"`{name}` of the avatar has values that are not finite; a page needs numbers.")
 
 
-def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[str, object]:
-    """Add the splats' columns in an order that keeps neighbours together."""
+def _add_splats(
+    columns: Columns, avatar: Avatar, budget: int | None
+) -> tuple[dict[str, object], Int[np.ndarray, " some"], float]:
+    """Add the splats' columns in an order that keeps neighbours together.
+
+    Gives what the JSON tells of them, which splats they are, and how bright the largest byte of a colour is.
+    """
     splats, binding = avatar.splats, avatar.binding
     means, opacities = splats.means.numpy(), splats.opacities.numpy()
     # What is fainter than one step of a picture's colour is never drawn.
@@ -113,32 +119,41 @@ def _add_splats(columns: Columns, avatar: Avatar, budget: int | None) -> dict[st
         raise BadInputError("The avatar has no splat that can be seen; there is nothing to show.")
     chosen = chosen[morton_order(means[chosen])]
     chosen, grown = _thinned(chosen, budget)
-    low, high = means[chosen].min(0), means[chosen].max(0)
+    low, span = means[chosen].min(0), float(np.ptp(means[chosen], axis=0).max())
+    # Coarser, if a stray splat lies very far away.
+    step = max(PLACE_STEP, span / 65535)
     for axis, name in enumerate("xyz"):
-        columns.add(name, quantize(means[chosen, axis], float(low[axis]), float(high[axis]), PLACE_BITS), 16)
+        start = float(low[axis])
+        columns.add(name, quantize(means[chosen, axis], start, start + 65535 * step, 16), 16)
     directions = torch.zeros(len(splats), 3)
-    red, green, blue = quantize(colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen], 0.0, 1.0, 8).T
+    colors = colors_from_sh(splats.sh[:, :1], directions).numpy()[chosen]
+    # A fit makes some splats brighter than white, for others shine through them.
+    bright = max(float(colors.max()), 1.0)
+    red, green, blue = quantize(colors, 0.0, bright, 8).T
     # Red and blue go with green, for most colours are nearly grey; differences wrap around.
     for name, values in (("red", red - green), ("green", green), ("blue", blue - green)):
         columns.add(name, values, 8)
     columns.add("opacity", quantize(opacities[chosen], 0.0, 1.0, 8), 8)
     log_scales = splats.log_scales.numpy()[chosen] + grown
     scale_range = float(log_scales.min()), float(log_scales.max())
-    scale0, scale1, scale2 = quantize(log_scales, *scale_range, 8).T
+    scale0, scale1, scale2 = quantize(log_scales, *scale_range, SCALE_BITS).T
     # Most splats are alike in shape, so the other axes go with the first.
     for name, values in (("scale0", scale0), ("scale1", scale1 - scale0), ("scale2", scale2 - scale0)):
         columns.add(name, values, 8)
-    for part, values in enumerate(quats_as_three(_unit(splats.quats.numpy()[chosen])).T):
+    for part, values in enumerate(quats_as_three(_unit(splats.quats.numpy()[chosen]), TURN_BITS).T):
         columns.add(f"turn{part}", values, 8)
     sets = _add_skin(columns, binding.skin_joints.numpy()[chosen], binding.skin_weights.numpy()[chosen])
-    return {
+    told: dict[str, object] = {
         "count": len(chosen),
         "low": low.tolist(),
-        "high": high.tolist(),
-        "steps": 2**PLACE_BITS - 1,
+        "step": step,
+        "bright": bright,
         "scales": scale_range,
+        "scale_steps": 2**SCALE_BITS - 1,
+        "turn_steps": 2**TURN_BITS - 1,
         "sets": sets,
     }
+    return told, chosen, bright
 
 
 def _unit(quats: Shaped[np.ndarray, "splats 4"]) -> Shaped[np.ndarray, "splats 4"]:
@@ -195,14 +210,18 @@ def _add_wire(columns: Columns, wire: Wire) -> dict[str, object]:
 
 
 def _add_clip(columns: Columns, clip: Clip) -> dict[str, object]:
-    """Add a clip's columns: joints that move, and where the root is."""
+    """Add a clip's columns: joints that move, where the root is, and facial actions that take part."""
     number = sum(1 for column in columns.table if str(column["name"]).endswith("_root0"))
     for part in range(4):
         columns.add(f"clip{number}_turn{part}", clip.quats[..., part].T.reshape(-1), 16)
     for axis in range(3):
         columns.add(f"clip{number}_root{axis}", clip.root[:, axis], 16)
+    acting = clip.actions.any(0).nonzero()[0].tolist()
+    for action in acting:
+        columns.add(f"clip{number}_face{action}", clip.actions[:, action], 8)
     return {
         "name": clip.name,
+        "acting": acting,
         "fps": clip.fps,
         "frames": len(clip.root),
         "loops": clip.loops,

@@ -107,7 +107,7 @@ vec4 bytes(uint v) { return vec4(v & 255u, v >> 8 & 255u, v >> 16 & 255u, v >> 2
 `;
 
 const SPLAT_VERTEX = COMMON + `
-uniform usampler2D splats; uniform float grow;
+uniform usampler2D splats, faces; uniform float grow, bright;
 layout(location = 0) in vec2 corner; layout(location = 1) in uint slot;
 out vec2 sigmas; out vec4 color;
 mat3 turned(vec4 q) {
@@ -132,7 +132,10 @@ void main() {
   ivec2 at = ivec2(int(slot % ${ROW}u) * 3, int(slot / ${ROW}u));
   uvec4 a = texelFetch(splats, at, 0), b = texelFetch(splats, at + ivec2(1, 0), 0),
         c = texelFetch(splats, at + ivec2(2, 0), 0);
-  vec4 place = vec4(uintBitsToFloat(a.xyz), 1), weight = bytes(b.y);
+  // Splats of the face: how far it moves them, and in which colour.
+  uvec4 moved = uvec4(0, 0, 0, a.w);
+  if (c.z > 0u) moved = texelFetch(faces, ivec2(int((c.z - 1u) % ${ROW}u), int((c.z - 1u) / ${ROW}u)), 0);
+  vec4 place = vec4(uintBitsToFloat(a.xyz) + uintBitsToFloat(moved.xyz), 1), weight = bytes(b.y);
   uvec4 joint = uvec4(b.x & 255u, b.x >> 8 & 255u, b.x >> 16 & 255u, b.x >> 24);
   vec4 x, y, z;
   blend(joint, weight, x, y, z);
@@ -153,7 +156,7 @@ void main() {
   float middle = .5 * (xx + yy), half_ = .5 * (xx - yy), apart = sqrt(half_ * half_ + xy * xy);
   float wide = middle + apart, thin = max((xx * yy - xy * xy) / wide, 1e-6);
   vec2 along = abs(xy) > 1e-5 * middle ? normalize(vec2(xy, wide - xx)) : (xx >= yy ? vec2(1, 0) : vec2(0, 1));
-  color = bytes(a.w);
+  color = bytes(moved.w) * vec4(vec3(bright), 1);
   // Beyond so many standard deviations the splat is fainter than is drawn.
   float reach = sqrt(2. * log(max(color.a * 255., 1.)));
   sigmas = corner * reach;
@@ -242,6 +245,16 @@ void main() {
   drawn = vec4(mix(rim.rgb * edge, ink.rgb, core), max(core, edge));
 }`;
 
+const COPY_VERTEX = `#version 300 es
+layout(location = 0) in vec2 corner;
+void main() { gl_Position = vec4(corner, 0, 1); }`;
+
+const COPY_FRAGMENT = `#version 300 es
+precision highp float;
+uniform sampler2D picture;
+out vec4 drawn;
+void main() { drawn = texelFetch(picture, ivec2(gl_FragCoord.xy), 0); }`;
+
 // ---------- the viewer
 
 export class Viewer {
@@ -260,6 +273,7 @@ export class Viewer {
     this.times = { pose: [], sort: [], draw: [] };
     this.fading = null;
     this.readSplats();
+    this.readFace();
     this.readClips();
     const joints = record.joints.names.length;
     this.turns = new Float32Array(joints * 4);
@@ -291,6 +305,10 @@ export class Viewer {
     const places = this.rest = new Float32Array(count * 3);
     const joints = this.splatJoints = new Uint8Array(count * 4), weights = this.splatWeights = new Float32Array(count * 4);
     const [least, most] = splats.scales, quat = [0, 0, 0, 0];
+    // Of the splats a face moves: which one each is, from 1 on, and which slot it gets.
+    const ofFace = new Uint32Array(c.face ? count : 0);
+    this.faceSlots = new Uint32Array(this.record.face?.count ?? 0);
+    for (let i = 0, n = 0; i < ofFace.length; i++) if (c.face[i]) ofFace[i] = ++n;
     let layer = 0;
     for (let slot = 0, i = 0; slot < count; slot++, i += LAYERS) {
       // The bits of the layer's number, reversed, spread the layers evenly, too.
@@ -301,7 +319,7 @@ export class Viewer {
       const at = (Math.floor(slot / ROW) * ROW + slot % ROW) * 12;
       const xyz = [c.x[i], c.y[i], c.z[i]];
       for (let k = 0; k < 3; k++) {
-        floats[at + k] = places[slot * 3 + k] = mix(splats.low[k], splats.high[k], xyz[k] / splats.steps);
+        floats[at + k] = places[slot * 3 + k] = splats.low[k] + xyz[k] * splats.step;
       }
       const green = c.green[i], red = c.red[i] + green & 255, blue = c.blue[i] + green & 255;
       words[at + 3] = (red | green << 8 | blue << 16 | c.opacity[i] << 24) >>> 0;
@@ -317,13 +335,17 @@ export class Viewer {
         words[at + 5] |= weight << 8 * used++;
       }
       const size = c.scale0[i], sizes = [size, c.scale1[i] + size & 255, c.scale2[i] + size & 255];
-      const scales = sizes.map(x => halfBits(Math.exp(mix(least, most, x / 255))));
+      const scales = sizes.map(x => halfBits(Math.exp(mix(least, most, x / splats.scale_steps))));
       words[at + 6] = scales[0] | scales[1] << 16;
       words[at + 7] = scales[2];
-      readQuat(c, i, quat);
+      readQuat(c, i, splats.turn_steps, quat);
       const q = quat.map(x => Math.round(x * 32767) & 65535);
       words[at + 8] = (q[0] | q[1] << 16) >>> 0;
       words[at + 9] = (q[2] | q[3] << 16) >>> 0;
+      if (ofFace[i]) {
+        words[at + 10] = ofFace[i];
+        this.faceSlots[ofFace[i] - 1] = slot;
+      }
     }
     this.depths = new Float32Array(count);
     this.keys = new Uint32Array(count);
@@ -332,11 +354,40 @@ export class Viewer {
     this.counts = [new Uint32Array(2049), new Uint32Array(2049)];
   }
 
+  // For each action the splats it moves, and how far; one texel a splat with its offset and its colour.
+  readFace() {
+    const { face, columns: c } = this.record, slots = this.faceSlots, count = slots.length;
+    this.faceWords = new Uint32Array(Math.max(Math.ceil(count / ROW), 1) * ROW * 4);
+    this.faceFloats = new Float32Array(this.faceWords.buffer);
+    this.faceRest = new Float32Array(count * 3);
+    for (let n = 0; n < count; n++) {
+      for (let k = 0; k < 3; k++) this.faceRest[n * 3 + k] = this.rest[slots[n] * 3 + k];
+      this.faceWords[n * 4 + 3] = this.colorOf(slots[n]);
+    }
+    this.actions = (face?.names ?? []).map((name, a) => {
+      const axes = ["x", "y", "z"].map(axis => c[`face${a}_${axis}`]), moved = [], lid = [];
+      for (let n = 0; n < count; n++) {
+        if (axes.some(axis => axis[n] !== 127)) moved.push(n);
+        if (c.lid[n] === a + 1) lid.push(n);
+      }
+      const offsets = Float32Array.from({ length: moved.length * 3 }, (_, k) =>
+        (axes[k % 3][moved[Math.floor(k / 3)]] - 127) / 127 * face.largest[a]);
+      return { name, rest: face.at_rest[a], moved: Uint32Array.from(moved), offsets, lid: Uint32Array.from(lid) };
+    });
+    this.weights = new Float32Array(this.actions.length);
+    this.worn = new Float32Array(this.actions.length); // What the texture shows.
+  }
+
+  colorOf(slot) {
+    return this.words[(Math.floor(slot / ROW) * ROW + slot % ROW) * 12 + 3];
+  }
+
   readClips() {
     const { clips, columns } = this.record;
     clips.forEach((clip, number) => {
       const part = k => columns[`clip${number}_turn${k}`], axis = k => columns[`clip${number}_root${k}`];
       clip.turns = [0, 1, 2, 3].map(part);
+      clip.faces = clip.acting.map(action => columns[`clip${number}_face${action}`]);
       clip.roots = Float32Array.from({ length: clip.frames * 3 }, (_, i) =>
         mix(clip.low[i % 3], clip.high[i % 3], axis(i % 3)[Math.floor(i / 3)] / 65535));
       clip.seconds = clip.still ? 0 : (clip.frames - (clip.loops ? 0 : 1)) / clip.fps;
@@ -352,19 +403,28 @@ export class Viewer {
   sample(clip, time, turns, root) {
     const moment = this.moment(clip, time), first = Math.floor(moment), part = moment - first;
     const next = clip.loops ? (first + 1) % clip.frames : Math.min(first + 1, clip.frames - 1);
+    const steps = this.record.turn_steps;
     turns.fill(0);
     for (let j = 0; j < turns.length; j += 4) turns[j] = 1;
     clip.moving.forEach((joint, n) => {
       const at = n * clip.frames, a = at + first, b = at + next;
       let length = 0;
       for (let k = 0; k < 4; k++) {
-        const value = mix(clip.turns[k][a], clip.turns[k][b], part) / 65535 * 2 - 1;
+        const value = mix(clip.turns[k][a], clip.turns[k][b], part) / steps - 1;
         turns[joint * 4 + k] = value;
         length += value * value;
       }
       for (let k = 0, scale = 1 / Math.sqrt(length); k < 4; k++) turns[joint * 4 + k] *= scale;
     });
     for (let k = 0; k < 3; k++) root[k] = mix(clip.roots[first * 3 + k], clip.roots[next * 3 + k], part);
+  }
+
+  // How strong each facial action is.
+  sampleFace(clip, time, weights) {
+    const moment = this.moment(clip, time), first = Math.floor(moment), part = moment - first;
+    const next = clip.loops ? (first + 1) % clip.frames : Math.min(first + 1, clip.frames - 1);
+    weights.fill(0);
+    clip.acting.forEach((action, n) => weights[action] = mix(clip.faces[n][first], clip.faces[n][next], part) / 255);
   }
 
   // A time as a number of frames, from 0 to below the clip's count.
@@ -377,7 +437,10 @@ export class Viewer {
 
   // Change to another clip; the pose goes over smoothly if `smooth`.
   choose(number, smooth = true) {
-    if (smooth) this.fading = { turns: this.turns.slice(), root: [...this.root], offset: this.offset(), left: FADE };
+    if (smooth) {
+      const { turns, root, weights } = this;
+      this.fading = { turns: turns.slice(), root: [...root], weights: weights.slice(), offset: this.offset(), left: FADE };
+    }
     else this.fading = null;
     this.clip = number;
     this.time = 0;
@@ -421,8 +484,10 @@ export class Viewer {
   pose() {
     const { parents, places: rest } = this.record.joints, { turns, root, bones, places, fading } = this;
     this.sample(this.record.clips[this.clip], this.time, turns, root);
+    this.sampleFace(this.record.clips[this.clip], this.time, this.weights);
     if (fading) {
       const part = eased(fading.left / FADE);
+      this.weights.forEach((weight, k) => this.weights[k] = mix(weight, fading.weights[k], part));
       for (let k = 0; k < 3; k++) root[k] = mix(root[k], fading.root[k], part);
       for (let j = 0; j < turns.length; j += 4) {
         let dot = 0, length = 0;
@@ -456,6 +521,38 @@ export class Viewer {
     }
   }
 
+  // Move and paint the face's splats, as vivant.animate.Expressions does; no action goes beyond its full strength.
+  makeFace() {
+    const { actions, weights, worn, faceFloats: floats, faceWords: words, faceSlots: slots } = this;
+    if (worn.every((weight, k) => weight === weights[k])) return;
+    worn.set(weights);
+    for (let n = 0; n < slots.length; n++) {
+      floats[n * 4] = floats[n * 4 + 1] = floats[n * 4 + 2] = 0;
+      words[n * 4 + 3] = this.colorOf(slots[n]);
+    }
+    actions.forEach(({ rest, moved, offsets, lid }, a) => {
+      const more = Math.min(rest + weights[a], 1) - rest;
+      if (!(more > 0)) return;
+      for (let m = 0; m < moved.length; m++) {
+        const at = moved[m] * 4;
+        for (let k = 0; k < 3; k++) floats[at + k] += more * offsets[m * 3 + k];
+      }
+      for (const n of lid) this.paintLid(n, more / (1 - rest));
+    });
+    // The order of drawing follows.
+    for (let n = 0; n < slots.length; n++) {
+      for (let k = 0; k < 3; k++) this.rest[slots[n] * 3 + k] = this.faceRest[n * 3 + k] + floats[n * 4 + k];
+    }
+    this.faceMoved = true;
+  }
+
+  paintLid(n, closed) {
+    const { columns: c } = this.record, part = Math.min(Math.max((closed - c.lid_begins[n] / 255) / 0.3, 0), 1);
+    const from = this.colorOf(this.faceSlots[n]), to = [c.lid_red[n], c.lid_green[n], c.lid_blue[n]];
+    const mixed = to.map((x, k) => Math.round(mix(from >>> 8 * k & 255, x, part)) << 8 * k);
+    this.faceWords[n * 4 + 3] = (mixed[0] | mixed[1] | mixed[2] | from & 0xff000000) >>> 0;
+  }
+
   // Farthest first, by the depth of the skinned centres: two passes of a radix sort, half a micrometre fine.
   sort(camera) {
     const { rest, splatJoints: joints, splatWeights: weights, depths, keys, halfway, order, bones, shown } = this;
@@ -478,12 +575,17 @@ export class Viewer {
       shadow: link(gl, SHADOW_VERTEX, SHADOW_FRAGMENT),
       wire: link(gl, WIRE_VERTEX, WIRE_FRAGMENT),
       strokes: link(gl, STROKE_VERTEX, STROKE_FRAGMENT),
+      copy: link(gl, COPY_VERTEX, COPY_FRAGMENT),
     };
+    this.buildFine();
     texture(gl, 0);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32UI, ROW * 3, this.words.length / ROW / 12, 0, gl.RGBA_INTEGER,
       gl.UNSIGNED_INT, this.words);
     texture(gl, 1);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, 3, this.bones.length / 12, 0, gl.RGBA, gl.FLOAT, null);
+    texture(gl, 2);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32UI, ROW, this.faceWords.length / ROW / 4, 0, gl.RGBA_INTEGER,
+      gl.UNSIGNED_INT, this.faceWords);
     this.corners = buffer(gl, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]));
     this.splatArrays = this.instanced([[1, "u32", 1]], this.count * 4);
     this.shadowArrays = this.instanced([], 0);
@@ -492,6 +594,46 @@ export class Viewer {
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.depthFunc(gl.LEQUAL);
+  }
+
+  // Splats are mixed in half floats where the device can: tens of layers, each rounded to 8 bits, make a grain.
+  buildFine() {
+    const gl = this.gl, able = gl.getExtension("EXT_color_buffer_float") || gl.getExtension("EXT_color_buffer_half_float");
+    this.fine = null;
+    if (!able) return;
+    texture(gl, 3);
+    this.fine = { frame: gl.createFramebuffer(), depth: gl.createRenderbuffer(), width: 0, height: 0 };
+    this.fine.picture = gl.getParameter(gl.TEXTURE_BINDING_2D);
+  }
+
+  // Draw into the fine picture from now on, made as large as the canvas.
+  beginFine(width, height) {
+    const { gl, fine } = this;
+    if (!fine) return;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, fine.frame);
+    if (fine.width === width && fine.height === height) return;
+    [fine.width, fine.height] = [width, height];
+    gl.activeTexture(gl.TEXTURE3);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA16F, width, height, 0, gl.RGBA, gl.HALF_FLOAT, null);
+    gl.bindRenderbuffer(gl.RENDERBUFFER, fine.depth);
+    gl.renderbufferStorage(gl.RENDERBUFFER, gl.DEPTH_COMPONENT24, width, height);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, fine.picture, 0);
+    gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.RENDERBUFFER, fine.depth);
+    if (gl.checkFramebufferStatus(gl.FRAMEBUFFER) === gl.FRAMEBUFFER_COMPLETE) return;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    this.fine = null;
+  }
+
+  // Show what was drawn into it.
+  endFine(camera) {
+    const { gl } = this;
+    if (!this.fine) return;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    gl.disable(gl.BLEND);
+    const { place } = this.use(this.programs.copy, camera, this.shadowArrays);
+    gl.uniform1i(place("picture"), 3);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.enable(gl.BLEND);
   }
 
   // Corners of a square, and a buffer with one row for each square.
@@ -549,11 +691,19 @@ export class Viewer {
     if (this.lost) return;
     const gl = this.gl, { width, height } = this.canvas, begun = performance.now();
     this.pose();
+    this.makeFace();
     const camera = this.camera = cameraOf(this.lens, width, height, this.inset, this.offset()), posed = performance.now();
     this.sort(camera);
     const sorted = performance.now();
     gl.activeTexture(gl.TEXTURE1);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 3, this.bones.length / 12, gl.RGBA, gl.FLOAT, this.bones);
+    if (this.faceMoved) {
+      gl.activeTexture(gl.TEXTURE2);
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, this.faceWords.length / ROW / 4, gl.RGBA_INTEGER, gl.UNSIGNED_INT,
+        this.faceWords);
+      this.faceMoved = false;
+    }
+    this.beginFine(width, height);
     gl.viewport(0, 0, width, height);
     gl.depthMask(true);
     gl.clearColor(0, 0, 0, 0);
@@ -561,12 +711,15 @@ export class Viewer {
     if (this.overlays.shadow && camera.rows.every(row => isFinite(row[3]))) this.drawShadow(camera);
     const { place } = this.use(this.programs.splats, camera, this.splatArrays);
     gl.uniform1i(place("splats"), 0);
+    gl.uniform1i(place("faces"), 2);
+    gl.uniform1f(place("bright"), this.record.splats.bright);
     // Fewer splats are wider, so that they cover the same.
     gl.uniform1f(place("grow"), Math.sqrt(this.count / this.shown));
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, this.order, 0, this.shown);
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.shown);
     if (this.overlays.wire) this.drawWire(camera);
     if (this.overlays.skeleton) this.drawSkeleton(camera);
+    this.endFine(camera);
     const done = performance.now();
     keep(this.times.pose, posed - begun);
     keep(this.times.sort, sorted - posed);
@@ -699,13 +852,13 @@ function orderByDepth(count, depths, keys, halfway, order, fine, coarse) {
   }
 }
 
-// Three parts of a unit quaternion in 8 bits each; the largest one was left out and is positive.
-function readQuat(columns, i, quat) {
+// Three parts of a unit quaternion in so many steps each; the largest one was left out and is positive.
+function readQuat(columns, i, steps, quat) {
   const missing = columns.turn3[i];
   let rest = 1;
   for (let k = 0, n = 0; k < 4; k++) {
     if (k === missing) continue;
-    quat[k] = (columns["turn" + n++][i] / 255 * 2 - 1) * Math.SQRT1_2;
+    quat[k] = (columns["turn" + n++][i] / steps * 2 - 1) * Math.SQRT1_2;
     rest -= quat[k] * quat[k];
   }
   quat[missing] = Math.sqrt(Math.max(rest, 0));
