@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests import fakes
 from tests.dataset.conftest import write_boxes
+from tests.evaluate.test_backbones import Means, saved
 
 from vivant.cli import photographs
 from vivant.dataset import fitted, trial
@@ -101,3 +102,30 @@ def test_a_folder_without_photos_is_told(vivant: Vivant, tmp_path: Path) -> None
     code, _, err = vivant("evaluate", "--photos", tmp_path / "none", "-o", tmp_path / "made")
     assert code == 2
     assert "holds no photos" in err
+
+
+def test_networks_of_the_users_own_measure_views_and_turns(
+    vivant: Vivant, people: Path, tmp_path: Path
+) -> None:
+    fid = saved(tmp_path / "fid.pt2", Means(), (1, 3, 299, 299))
+    fvd = saved(tmp_path / "fvd.pt2", Means(), (1, 3, 16, 224, 224))
+    arguments = ("--recipe", "truth", "--people", "2", "--people-folder", people, "--fid", fid, "--fvd", fvd)
+    code, _, _ = vivant("evaluate", *arguments, "-o", tmp_path)
+    assert code == 0
+    result = load_benchmark(tmp_path / "truth.json")
+    found = {row.metric: row.value for row in result.rows if row.region == "set"}
+    assert set(found) == {"fid", "fvd"}
+    assert max(found.values()) < 1e-4, "the truth is as far from itself as nothing"
+    told = dict(result.facts)
+    assert told["FID"].startswith("fid.pt2, SHA-256 ")
+    assert told["not measured"].startswith("LPIPS, CLIP: ")
+
+
+def test_a_network_that_is_not_there_is_told_before_anybody_is_drawn(
+    vivant: Vivant, people: Path, tmp_path: Path
+) -> None:
+    for wrong in ("--lpips", "--clip", "--fid", "--fvd"):
+        code, _, told = vivant("evaluate", "--people-folder", people, wrong, tmp_path / "none", "-o", tmp_path)
+        assert code != 0 and "none does not exist" in told
+    code, _, told = vivant("evaluate", "--photos", tmp_path, "--lpips", tmp_path / "none", "-o", tmp_path)
+    assert code != 0 and "without --photos" in told

@@ -46,7 +46,8 @@ def mean(rows: tuple[Row, ...], metric: str, *, aligned: bool = True, view: str 
 
 
 def test_the_truth_scores_at_the_ceiling_and_spoilt_truths_below(subject: trial.Subject) -> None:
-    rows, sights = measure_subject(Context(), subject, perfect(subject))
+    measured = measure_subject(Context(), subject, perfect(subject))
+    rows, sights = measured.rows, measured.sights
     assert {row.view for row in rows} == {"", AS_PHOTOGRAPHED, "input", "front", "left", "right", "back"}
     assert len(sights) == 10
     assert mean(rows, "psnr", aligned=False, view=AS_PHOTOGRAPHED) > 55
@@ -56,7 +57,7 @@ def test_the_truth_scores_at_the_ceiling_and_spoilt_truths_below(subject: trial.
     assert mean(rows, "joints_mm") < 0.1
     assert mean(rows, "flip") < 0.005
     for spoilt in ({"mirrored": True}, {"shifted_m": 0.06}):
-        worse, _ = measure_subject(Context(), subject, perfect(subject, **spoilt))
+        worse = measure_subject(Context(), subject, perfect(subject, **spoilt)).rows
         assert mean(worse, "psnr") < 30
         assert mean(worse, "flip") > 0.01
         assert mean(worse, "iou") < 0.97
@@ -69,7 +70,7 @@ def test_a_board_is_right_from_the_front_only(subject: trial.Subject) -> None:
     board = Billboard(
         subject.figure.body, subject.pose, subject.photo_camera, torch.eye(3), Texture.build(*planes)
     )
-    rows, _ = measure_subject(Context(), subject, board)
+    rows = measure_subject(Context(), subject, board).rows
     photo = tuple(row for row in rows if row.pose == "photo")
     assert mean(photo, "psnr", view="input") > mean(photo, "psnr", view="left") + 3
     assert mean(photo, "iou", view="input") > 0.8
@@ -86,7 +87,7 @@ def test_the_photo_s_pixels_count_whatever_part_of_the_photo_was_worked_on(subje
         MeanColored(subject.figure.body, subject.pose, camera, place, color)
         for camera, place in ((whole, torch.eye(3)), (part, photo_from_image))
     ]
-    same, again = (measure_subject(Context(), subject, body)[1][0] for body in bodies)
+    same, again = (measure_subject(Context(), subject, body).sights[0] for body in bodies)
     assert same.view == AS_PHOTOGRAPHED
     torch.testing.assert_close(same.ours, again.ours, atol=0.02, rtol=0)
 
@@ -118,4 +119,4 @@ def test_who_gets_no_avatar_is_told_with_the_reason(subject: trial.Subject) -> N
 
     outcome = try_subject(Context(), subject, make)
     assert outcome.failure == "nobody there"
-    assert outcome.rows == ()
+    assert outcome.measured.rows == ()

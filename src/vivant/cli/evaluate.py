@@ -1,5 +1,7 @@
 """`vivant evaluate`: run a recipe on people with known truth, and tell how good it is."""
 
+import hashlib
+import math
 import os
 import platform
 import tempfile
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from vivant.dataset.contenders import Contender
     from vivant.dataset.samples import PeopleConfig
     from vivant.dataset.trial import Outcome, Subject
-    from vivant.evaluate import Benchmark, Case
+    from vivant.evaluate import BackboneFiles, Backbones, Benchmark, Case
     from vivant.records import Photo
 
 BASELINES = ("truth", "mean-color", "billboard")
@@ -52,6 +54,18 @@ class EvaluateOptions:
 
     motion_folder: Annotated[Path | None, named("FOLDER")] = None
     """Motion clips (.glb, .bvh). Without it: the motions that come with vivant."""
+
+    lpips: Annotated[Path | None, named("FILE")] = None
+    """LPIPS: weights from the lpips package (.safetensors). See docs/benchmark.md for these four."""
+
+    clip: Annotated[Path | None, named("FILE")] = None
+    """CLIP: an image encoder (.pt2)."""
+
+    fid: Annotated[Path | None, named("FILE")] = None
+    """FID: a network for pictures (.pt2)."""
+
+    fvd: Annotated[Path | None, named("FILE")] = None
+    """FVD: a network for films (.pt2)."""
 
     seed: int = 0
     """Of poses, lights, backgrounds and of the recipe."""
@@ -101,8 +115,10 @@ def measure(options: EvaluateOptions) -> "tuple[Benchmark, tuple[Case, ...]]":
     from vivant.core.run import Context, Run
     from vivant.dataset.samples import PeopleConfig
     from vivant.dataset.trial import subjects
-    from vivant.evaluate import Benchmark
+    from vivant.evaluate import EVERYBODY, BackboneFiles, Benchmark, Row, load_backbones, set_distances
 
+    files = BackboneFiles(options.lpips, options.clip, options.fid, options.fvd)
+    backbones = load_backbones(files)
     if options.recipe not in BASELINES:
         from vivant.recipes import load_recipe
 
@@ -114,14 +130,16 @@ def measure(options: EvaluateOptions) -> "tuple[Benchmark, tuple[Case, ...]]":
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         with Run(context=Context(seed=options.seed, listener=listener)).step("measure_people") as context:
             for number, subject in enumerate(subjects(config, options.people, options.seed)):
-                outcomes[subject.name] = attempt(context, subject, options)
+                outcomes[subject.name] = attempt(context, subject, options, backbones)
                 context.advance((number + 1) / options.people, subject.name)
+    sets = set_distances([pair for outcome in outcomes.values() for pair in outcome.measured.counterparts])
+    of_all = [Row(EVERYBODY, "", "", math.nan, True, "set", metric, value) for metric, value in sets.items()]
     benchmark = Benchmark(
         recipe=options.recipe,
-        rows=tuple(row for outcome in outcomes.values() for row in outcome.rows),
+        rows=(*(row for outcome in outcomes.values() for row in outcome.measured.rows), *of_all),
         failures=tuple((name, o.failure) for name, o in outcomes.items() if o.failure),
         timings=tuple((name, *stage) for name, o in outcomes.items() for stage in o.seconds),
-        facts=facts(config, options),
+        facts=facts(config, options, files),
     )
     return benchmark, cases(outcomes)
 
@@ -142,6 +160,8 @@ def on_photos(options: EvaluateOptions) -> "tuple[Benchmark, tuple[Case, ...]]":
         raise BadInputError(
             f"{options.recipe} is measured on people with known truth only; leave --photos out."
         )
+    if any((options.lpips, options.clip, options.fid, options.fvd)):
+        raise BadInputError("LPIPS, CLIP, FID and FVD need the truth: give them without --photos.")
     load_recipe(options.recipe)
     photos_in(options.photos)
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
@@ -149,7 +169,9 @@ def on_photos(options: EvaluateOptions) -> "tuple[Benchmark, tuple[Case, ...]]":
             return measure_photos(context, options.photos, options.recipe, machine_facts())
 
 
-def attempt(context: "Context", subject: "Subject", options: EvaluateOptions) -> "Outcome":
+def attempt(
+    context: "Context", subject: "Subject", options: EvaluateOptions, backbones: "Backbones"
+) -> "Outcome":
     """Measure one person; progress within a person is not shown."""
     from dataclasses import replace
 
@@ -161,7 +183,7 @@ def attempt(context: "Context", subject: "Subject", options: EvaluateOptions) ->
             return perfect(subject), ()
         return contender(photo, name, options)
 
-    return try_subject(replace(context, listener=ignore), subject, make)
+    return try_subject(replace(context, listener=ignore), subject, make, backbones)
 
 
 def contender(
@@ -215,7 +237,9 @@ def baseline(run: "Run", picture: "Photo", name: str) -> "Contender":
     return Billboard(body.rig, body.pose, body.camera, person.photo_from_image, Texture.build(*rgba))
 
 
-def facts(config: "PeopleConfig", options: EvaluateOptions) -> tuple[tuple[str, str], ...]:
+def facts(
+    config: "PeopleConfig", options: EvaluateOptions, files: "BackboneFiles"
+) -> tuple[tuple[str, str], ...]:
     """Everything that a number needs to be compared with another."""
     peak = terminal.peak_memory()
     return (
@@ -224,9 +248,22 @@ def facts(config: "PeopleConfig", options: EvaluateOptions) -> tuple[tuple[str, 
         ("views", "512 x 512, person 80 % of the height, on white"),
         ("most memory", f"{peak / 1e9:.2f} GB" if peak else "unknown"),
         ("motions", config.motion_folder.name if config.motion_folder else "built in"),
-        ("not measured", "LPIPS, CLIP, FID, FVD: their networks' files were not given"),
+        *_networks(files),
         *machine_facts(),
     )
+
+
+def _networks(files: "BackboneFiles") -> list[tuple[str, str]]:
+    """Which files measured, by their checksums, and which were not given."""
+    given = {name: path for name, path in vars(files).items() if path is not None}
+    sums = [
+        (name.upper(), f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}")
+        for name, path in given.items()
+    ]
+    missing = [name.upper() for name in vars(files) if name not in given]
+    if missing:
+        sums.append(("not measured", f"{', '.join(missing)}: their networks' files were not given"))
+    return sums
 
 
 def machine_facts() -> tuple[tuple[str, str], ...]:
@@ -246,7 +283,9 @@ def cases(outcomes: "dict[str, Outcome]") -> "tuple[Case, ...]":
 
     means = {}
     for name, outcome in outcomes.items():
-        values = [r.value for r in outcome.rows if r.metric == "psnr" and r.aligned and r.region == "frame"]
+        values = [
+            r.value for r in outcome.measured.rows if r.metric == "psnr" and r.aligned and r.region == "frame"
+        ]
         if values:
             means[name] = sum(values) / len(values)
     order = sorted(means, key=means.__getitem__)
@@ -263,8 +302,8 @@ def pictures(outcome: "Outcome") -> tuple[tuple[str, bytes], ...]:
     from vivant.evaluate import flip
 
     shown: list[tuple[str, bytes]] = [("the photo", outcome.photo)]
-    new = [sight.pose for sight in outcome.sights if sight.pose != "photo"][:1]
-    for sight in outcome.sights:
+    new = [sight.pose for sight in outcome.measured.sights if sight.pose != "photo"][:1]
+    for sight in outcome.measured.sights:
         if sight.pose == "photo" or sight.pose in new:
             error = flip(sight.truth, sight.ours)[..., None]
             heat = torch.cat([error.sqrt(), error, 0.3 * error], -1)

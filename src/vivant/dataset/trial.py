@@ -29,7 +29,20 @@ from vivant.dataset.scenes import (
 from vivant.dataset.splits import VALIDATION_WARDROBE, is_validation
 from vivant.dataset.truth import MAIN_JOINTS, Truth, observe
 from vivant.dataset.wardrobe import Wardrobe
-from vivant.evaluate import AS_PHOTOGRAPHED, Row, Seen, Similarity, align, on_white, score_pictures
+from vivant.evaluate import (
+    AS_PHOTOGRAPHED,
+    Backbones,
+    Counterparts,
+    Row,
+    Seen,
+    Similarity,
+    align,
+    clip_features,
+    on_white,
+    picture_features,
+    score_pictures,
+)
+from vivant.evaluate.backbones import CLIP_FRAMES, SIZES
 from vivant.records import Pose, Rendering, Rig
 
 PHOTO_SIZE = (768, 1024)
@@ -148,12 +161,24 @@ def perfect(subject: Subject, **spoilt: object) -> Perfect:
     return Perfect(subject.figure, subject.pose, subject.photo_camera, subject.lighting, **spoilt)  # pyright: ignore
 
 
+@dataclass(frozen=True)
+class Measured:
+    """All that was found out about one contender."""
+
+    rows: tuple[Row, ...] = ()
+    sights: tuple[Sight, ...] = ()
+    counterparts: tuple[Counterparts, ...] = ()
+    """For distances of sets."""
+
+
 def measure_subject(
-    context: Context, subject: Subject, contender: Contender
-) -> tuple[tuple[Row, ...], tuple[Sight, ...]]:
+    context: Context, subject: Subject, contender: Contender, backbones: Backbones | None = None
+) -> Measured:
     """Compare a contender with the truth from all sides in all poses."""
+    backbones = backbones or Backbones()
     rows: list[Row] = []
     sights: list[Sight] = []
+    counterparts: list[Counterparts] = []
     moments = [("photo", subject.pose), *((f"{i} {n}", p) for i, (n, p) in enumerate(subject.others, 1))]
     for number, (label, pose) in enumerate(moments):
         # In the photo's pose the contender's own guess of it is measured; other poses are given.
@@ -170,7 +195,10 @@ def measure_subject(
             truth = _seen(observe(subject.figure, pose, cameras, subject.lighting))  # pyright: ignore
             for aligned, similarity in ((True, fine), (False, rough)):
                 ours = on_white(contender.draw(own, similarity.camera(cameras)), 0, similarity.scale)
-                scores = score_pictures(truth, ours, thorough=aligned)
+                scores = score_pictures(truth, ours, thorough=aligned, backbones=backbones)
+                if aligned and backbones.fid is not None:
+                    features = (picture_features(backbones.fid, s.color, SIZES["fid"]) for s in (truth, ours))
+                    counterparts.append(Counterparts("fid", *features))
                 rows += [
                     Row(subject.name, label, view, azimuth, aligned, region, metric, value)
                     for (region, metric), value in scores.items()
@@ -179,11 +207,28 @@ def measure_subject(
                 if aligned and number < 2:
                     sights.append(Sight(subject.name, label, view, truth.color, ours.color))
             if view == "input":
-                found, sight = _as_photographed(subject, contender, truth)
+                found, sight = _as_photographed(subject, contender, truth, backbones)
                 rows += found
                 sights.insert(0, sight)
+                if backbones.fvd is not None:
+                    turns = _turns(subject, contender, fine)
+                    features = (clip_features(backbones.fvd, turn, SIZES["fvd"]) for turn in turns)
+                    counterparts.append(Counterparts("fvd", *features))
         context.advance((number + 1) / len(moments))
-    return tuple(rows), tuple(sights)
+    return Measured(tuple(rows), tuple(sights), tuple(counterparts))
+
+
+def _turns(
+    subject: Subject, contender: Contender, fine: Similarity
+) -> tuple[Float[Tensor, "frames height width 3"], Float[Tensor, "frames height width 3"]]:
+    """Truth and contender once round, in the photo's pose."""
+    verts, size = pose_figure(subject.figure, subject.pose), SIZES["fvd"]
+    truth, ours = [], []
+    for frame in range(CLIP_FRAMES):
+        cameras = framing_camera(verts, size, size, 360 * frame / CLIP_FRAMES, 0.0, 50.0, FILL)
+        truth.append(_seen(observe(subject.figure, subject.pose, cameras, subject.lighting)).color)  # pyright: ignore
+        ours.append(on_white(contender.draw(contender.photo_pose, fine.camera(cameras)), 0, fine.scale).color)
+    return torch.stack(truth), torch.stack(ours)
 
 
 def _cameras(subject: Subject, pose: Pose, label: str) -> Iterator[tuple[str, float, Cameras]]:
@@ -204,14 +249,16 @@ def _square(photo: Cameras) -> Cameras:
     return Cameras(photo.cam_from_world, intrinsics, size, size).resized(VIEW_SIZE, VIEW_SIZE)
 
 
-def _as_photographed(subject: Subject, contender: Contender, truth: Seen) -> tuple[list[Row], Sight]:
+def _as_photographed(
+    subject: Subject, contender: Contender, truth: Seen, backbones: Backbones
+) -> tuple[list[Row], Sight]:
     """Compare in the photo's pixels, by the camera that the contender found: nothing is moved."""
     own, photo = contender.photo_camera, subject.photo_camera
     intrinsics = contender.photo_from_image @ own.intrinsics
     camera = _square(Cameras(own.cam_from_world, intrinsics, photo.width, photo.height))
     ours = on_white(contender.draw(contender.photo_pose, camera))
     place = (subject.name, "photo", AS_PHOTOGRAPHED)
-    scores = score_pictures(truth, ours)
+    scores = score_pictures(truth, ours, backbones=backbones)
     rows = [
         Row(*place, subject.photo_azimuth_deg, False, region, metric, value)
         for (region, metric), value in scores.items()
@@ -262,21 +309,19 @@ def _roots_together(
 class Outcome:
     """What came out for one person."""
 
-    rows: tuple[Row, ...]
-    sights: tuple[Sight, ...]
+    measured: Measured
     photo: bytes
     seconds: tuple[tuple[str, float], ...]
     failure: str
 
 
-def try_subject(context: Context, subject: Subject, make: Make) -> Outcome:
+def try_subject(context: Context, subject: Subject, make: Make, backbones: Backbones | None = None) -> Outcome:
     """Make a contender of somebody's photo, and measure it; a failure to make one is a result, too."""
     try:
         contender, seconds = make(subject.photo, subject.name)
     except VivantError as error:
-        return Outcome((), (), subject.photo, (), str(error))
-    rows, sights = measure_subject(context, subject, contender)
-    return Outcome(rows, sights, subject.photo, seconds, "")
+        return Outcome(Measured(), subject.photo, (), str(error))
+    return Outcome(measure_subject(context, subject, contender, backbones), subject.photo, seconds, "")
 
 
 def write_photo(photo: bytes, folder: Path, name: str) -> Path:

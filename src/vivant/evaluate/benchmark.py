@@ -25,6 +25,10 @@ METRICS = {
     "ms_ssim": ("MS-SSIM", "", True, "five scales (Wang 2003)"),
     "flip": ("FLIP", "", False, "mean of LDR-FLIP at 67 pixels a degree (Andersson 2020)"),
     "gmsd": ("GMSD", "", False, "gradient magnitude similarity deviation (Xue 2014)"),
+    "lpips": ("LPIPS", "", False, "on AlexNet, version 0.1 (Zhang 2018), by the user's file"),
+    "clip": ("CLIP", "", True, "cosine of image features, by the user's network"),
+    "fid": ("FID", "", False, "Fréchet distance of all views' features, by the user's network"),
+    "fvd": ("FVD", "", False, "Fréchet distance of turns of 16 views, by the user's network"),
     "iou": ("mask IoU", "", True, "intersection over union of the masks, cut at one half"),
     "depth_mm": ("depth error", "mm", False, "mean distance along z where both masks are"),
     "normal_deg": ("normal error", "°", False, "mean angle where both masks are"),
@@ -32,6 +36,12 @@ METRICS = {
     "joints_raw_mm": ("joint error, as is", "mm", False, "mean of the twelve main joints, roots put together"),
 }
 """Name, unit, whether more is better, definition."""
+
+SETS = ("fid", "fvd")
+"""Metrics of everybody's pictures together: one number a run, without an interval."""
+
+EVERYBODY = "everybody"
+"""The person of such a number's row."""
 
 PHOTO_METRICS = {
     "photo_psnr": ("PSNR in the photo", "dB", True, "where the photo's mask is, on white"),
@@ -60,7 +70,7 @@ class Row:
 
     region: str
     """`frame` for the whole picture, `crop` for the box round both masks, `pose` for what has no picture,
-    `photo` for a photograph measured against itself."""
+    `photo` for a photograph measured against itself, `set` for all pictures of a run."""
 
     metric: str
     value: float

@@ -8,6 +8,7 @@ from vivant.evaluate.benchmark import (
     AS_PHOTOGRAPHED,
     METRICS,
     PHOTO_METRICS,
+    SETS,
     Benchmark,
     Interval,
     bootstrap,
@@ -94,7 +95,7 @@ def _names(runs: tuple[Benchmark, ...]) -> list[str]:
 
 
 def _people(run: Benchmark) -> int:
-    return len({row.person for row in run.rows} | {person for person, _ in run.failures})
+    return len({row.person for row in run.rows if row.region != "set"} | {person for person, _ in run.failures})
 
 
 def _facts(run: Benchmark) -> str:
@@ -115,6 +116,8 @@ def told(interval: Interval | None, metric: str) -> str:
         "ms_ssim": 3,
         "flip": 3,
         "gmsd": 3,
+        "lpips": 3,
+        "clip": 3,
         "iou": 3,
         "photo_psnr": 2,
         "photo_ssim": 3,
@@ -125,8 +128,13 @@ def told(interval: Interval | None, metric: str) -> str:
     return f"{interval.mean:.{digits}f} <small>[{interval.low:.{digits}f}, {interval.high:.{digits}f}]</small>"
 
 
+def region_of(metric: str, otherwise: str = "frame") -> str:
+    """Where a metric's rows stand."""
+    return "pose" if metric.startswith("joints") else "set" if metric in SETS else otherwise
+
+
 def _interval(run: Benchmark, metric: str, **where: object) -> Interval | None:
-    region = "pose" if metric.startswith("joints") else where.pop("region", "frame")
+    region = region_of(metric, str(where.pop("region", "frame")))
     aligned = metric != "joints_raw_mm" and bool(where.pop("aligned", True))
     where.pop("aligned", None)
     found = select(run, metric, aligned=aligned, region=region, **where)  # pyright: ignore[reportArgumentType]
@@ -137,7 +145,8 @@ def _summary(runs: tuple[Benchmark, ...], names: list[str]) -> str:
     rows = []
     for metric in METRICS:
         cells = [told(_interval(run, metric), metric) for run in runs]
-        rows.append([_label(metric), *cells])
+        if any(cell != "–" for cell in cells):
+            rows.append([_label(metric), *cells])
     for metric, title in (("psnr", "PSNR, crop"), ("ssim", "SSIM, crop"), ("flip", "FLIP, crop")):
         rows.append([title, *(told(_interval(run, metric, region="crop"), metric) for run in runs)])
     for metric, title in (("psnr", "PSNR, not aligned"), ("iou", "mask IoU, not aligned")):
@@ -148,9 +157,12 @@ def _summary(runs: tuple[Benchmark, ...], names: list[str]) -> str:
 def _differences(runs: tuple[Benchmark, ...], names: list[str]) -> str:
     rows = []
     for metric, (_, _, more, _) in METRICS.items():
+        if metric in SETS:
+            # One number a run: nothing to pair.
+            continue
         cells = []
         for run in runs[1:]:
-            region = "pose" if metric.startswith("joints") else "frame"
+            region = region_of(metric)
             aligned = metric != "joints_raw_mm"
             pair = [select(r, metric, aligned=aligned, region=region) for r in (runs[0], run)]
             change = difference(pair[0], pair[1])
@@ -158,13 +170,15 @@ def _differences(runs: tuple[Benchmark, ...], names: list[str]) -> str:
             if change is not None and (change.low > 0 or change.high < 0):
                 mark = " class='better'" if (change.low > 0) == more else " class='worse'"
             cells.append(f"<span{mark}>{told(change, metric)}</span>")
-        rows.append([_label(metric), *cells])
+        if any("–" not in cell for cell in cells):
+            rows.append([_label(metric), *cells])
     heads = [f"minus {escape(names[0])}, same people", *map(escape, names[1:])]
     return _table(heads, rows)
 
 
 def _by_view(run: Benchmark, name: str, pose: str) -> str:
-    metrics = [m for m in METRICS if not m.startswith("joints")]
+    measured = {row.metric for row in run.rows if row.view}
+    metrics = [m for m in METRICS if m in measured]
     rows = []
     for view in VIEWS:
         aligned = view != VIEWS[0]

@@ -10,6 +10,7 @@ from torch import Tensor
 from vivant.core.cameras import Cameras
 from vivant.core.checks import expect_counts
 from vivant.core.errors import BadInputError
+from vivant.evaluate.backbones import Backbones
 from vivant.evaluate.metrics import mask_iou, psnr, ssim
 from vivant.evaluate.perception import flip, gmsd, ms_ssim
 from vivant.records import Rendering
@@ -37,13 +38,16 @@ def on_white(rendering: Rendering, view: int = 0, depth_scale: float = 1.0) -> S
     return Seen(color, alpha, rendering.depth[view] * depth_scale, rendering.normal[view])
 
 
-def score_pictures(truth: Seen, ours: Seen, *, thorough: bool = True) -> dict[tuple[str, str], float]:
+def score_pictures(
+    truth: Seen, ours: Seen, *, thorough: bool = True, backbones: Backbones | None = None
+) -> dict[tuple[str, str], float]:
     """Measure one picture: values by region and metric.
 
     Args:
         truth: What should be seen.
         ours: What is seen.
         thorough: False leaves only PSNR, SSIM and the mask.
+        backbones: Trained networks that measure, too.
 
     Raises:
         BadInputError: If the pictures differ in size.
@@ -63,6 +67,8 @@ def score_pictures(truth: Seen, ours: Seen, *, thorough: bool = True) -> dict[tu
         found[region, "gmsd"] = gmsd(a, b)
         if min(a.shape[:2]) >= 176:
             found[region, "ms_ssim"] = ms_ssim(a, b)
+        if backbones is not None:
+            found |= {(region, name): value for name, value in backbones.score(a, b).items()}
     if thorough:
         seen = flip(truth.color, ours.color)
         found["frame", "flip"] = float(seen.mean())
