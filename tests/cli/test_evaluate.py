@@ -9,7 +9,7 @@ from tests.evaluate.test_backbones import Means, saved
 
 from vivant.cli import photographs
 from vivant.dataset import fitted, trial
-from vivant.evaluate import PHOTO_METRICS, load_benchmark
+from vivant.evaluate import PHOTO_METRICS, backbones, load_benchmark
 
 Vivant = Callable[..., tuple[int, str, str]]
 
@@ -105,10 +105,13 @@ def test_a_folder_without_photos_is_told(vivant: Vivant, tmp_path: Path) -> None
 
 
 def test_networks_of_the_users_own_measure_views_and_turns(
-    vivant: Vivant, people: Path, tmp_path: Path
+    vivant: Vivant, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fid = saved(tmp_path / "fid.pt2", Means(), (1, 3, 299, 299))
-    fvd = saved(tmp_path / "fvd.pt2", Means(), (1, 3, 16, 224, 224))
+    for module in (backbones, trial):
+        monkeypatch.setattr(module, "CLIP_FRAMES", 2)
+        monkeypatch.setattr(module, "SIZES", {"clip": 64, "fid": 64, "fvd": 64})
+    fid = saved(tmp_path / "fid.pt2", Means(), (1, 3, 64, 64))
+    fvd = saved(tmp_path / "fvd.pt2", Means(), (1, 3, 2, 64, 64))
     arguments = ("--recipe", "truth", "--people", "2", "--people-folder", people, "--fid", fid, "--fvd", fvd)
     code, _, _ = vivant("evaluate", *arguments, "-o", tmp_path)
     assert code == 0
