@@ -127,3 +127,12 @@ def test_trim_bears_with_files_that_another_run_removes(
     monkeypatch.setattr(Path, "glob", lambda folder, pattern: [*kept, tmp_path / "gone.safetensors"])
     store.trim(tmp_path, limit=1000)
     assert len([path for path in kept if path.exists()]) == 10
+
+
+def test_a_file_is_read_whole_or_refused_by_its_size(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"vivant")
+    assert store.read_whole(tmp_path / "a", 6) == b"vivant"
+    with pytest.raises(BadFileError, match=r"a has 0.0 GB; at most 0.0 GB are read. Cut it.$"):
+        store.read_whole(tmp_path / "a", 5, "Cut it.")
+    with pytest.raises(BadFileError, match="cannot be read"):
+        store.read_whole(tmp_path / "nobody", 5)

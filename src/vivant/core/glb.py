@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from vivant.core.errors import BadFileError
-from vivant.core.store import writing
+from vivant.core.store import read_whole, writing
 
 LARGEST_FILE = 1024**3
 """Bytes. A character with all its clips and textures has some 100 million."""
@@ -81,14 +81,7 @@ def read_glb(path: Path | str) -> Glb:
         BadFileError: If the file is missing, truncated, damaged, too large, or of another version.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise BadFileError(f"{path} has {size / 1e9:.1f} GB; at most 1 GB is read. Export fewer clips.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return parse_glb(content, str(path))
+    return parse_glb(read_whole(path, LARGEST_FILE, "Export fewer clips."), str(path))
 
 
 def parse_glb(content: bytes, name: str = "The GLB file") -> Glb:

@@ -123,6 +123,22 @@ def _is_running(process: int) -> bool:
     return True
 
 
+def read_whole(path: Path, most: int, advice: str = "") -> bytes:
+    """Read a stranger's file, if it is not larger than `most` bytes.
+
+    Raises:
+        BadFileError: If it is larger, or cannot be read; the advice says what to do about the size.
+    """
+    try:
+        size = path.stat().st_size
+        if size > most:
+            told = f"{path} has {size / 1e9:.1f} GB; at most {most / 1e9:.1f} GB are read. {advice}"
+            raise BadFileError(told.rstrip())
+        return path.read_bytes()
+    except OSError as error:
+        raise BadFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
 def save(record: Any, path: Path) -> None:
     """Write a record.
 

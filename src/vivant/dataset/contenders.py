@@ -114,13 +114,19 @@ class Perfect:
 
 
 @dataclass(frozen=True)
-class MeanColored:
-    """The fitted body in the mean colour of what the photo shows: the least that an avatar must beat."""
+class Placed:
+    """A body where the fit found it; what it wears is its heirs' business."""
 
     rig: Rig
     photo_pose: Pose
     photo_camera: Cameras
     photo_from_image: Float[Tensor, "3 3"]
+
+
+@dataclass(frozen=True)
+class MeanColored(Placed):
+    """The fitted body in the mean colour of what the photo shows: the least that an avatar must beat."""
+
     color: Float[Tensor, "3"]
 
     def draw(self, pose: Pose, cameras: Cameras) -> Rendering:
@@ -137,13 +143,9 @@ class MeanColored:
 
 
 @dataclass(frozen=True)
-class Billboard:
+class Billboard(Placed):
     """The photo's cut-out on a board that stands where the person does: right from the front only."""
 
-    rig: Rig
-    photo_pose: Pose
-    photo_camera: Cameras
-    photo_from_image: Float[Tensor, "3 3"]
     texture: Texture
 
     def draw(self, pose: Pose, cameras: Cameras) -> Rendering:

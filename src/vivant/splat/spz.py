@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 
 from vivant.core.errors import BadFileError, BadInputError
 from vivant.core.rotations import normalize_quats
-from vivant.core.store import writing
+from vivant.core.store import read_whole, writing
 from vivant.records import Splats
 from vivant.splat.harmonics import BAND_0, BAND_COUNTS
 from vivant.splat.upright import turn_half
@@ -123,13 +123,8 @@ def _unpacked(path: Path) -> tuple[bytes, int, int, int]:
 
     Nothing is allocated that the file's own size does not cover: deflate packs at most 1,032 to 1.
     """
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise BadFileError(f"{path} has {size / 1e9:.1f} GB; at most 1 GB is read.")
-        packed = path.read_bytes()
-    except OSError as error:
-        raise BadFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    packed = read_whole(path, LARGEST_FILE)
+    size = len(packed)
     unzip = zlib.decompressobj(wbits=31)
     try:
         head = unzip.decompress(packed, HEADER.size)
