@@ -208,7 +208,7 @@ def _skin_cloud(
     spacing = spacing_of(means, rest_normals)
     places = places_of(points, skin, regions, spacing, cut)
     colors = complete(points, places, sight, skin, evidence)
-    notes = tell_guesses(places.part, places.face, sight.trust, evidence)
+    notes = tell_guesses(places.part, places.face, places.rest[:, 0], sight.trust, evidence)
     barycentric = np.einsum("pk,pkc->pc", points.barycentric, skin.corner_barycentric[points.face])
     weights = points.take(skin.faces, skin.weights)
     binding = bind(means, skin.rig_face[points.face], barycentric, weights, body.rig)

@@ -9,6 +9,9 @@ from vivant.lift.regions import HEAD, LEFT_ARM, LEFT_FOOT, LEFT_HAND, LEFT_LEG, 
 SEEN = 0.5
 """Trust from which a splat counts as seen."""
 
+MIDDLE = 0.02
+"""Metres to either side of the face's middle that both of its halves show."""
+
 WORDS = (
     ("arm", LEFT_ARM),
     ("hand", LEFT_HAND),
@@ -20,6 +23,7 @@ WORDS = (
 def tell_guesses(
     part: Int[ndarray, " splats"],
     face: Float[ndarray, " splats"],
+    aside: Float[ndarray, " splats"],
     trust: Float[ndarray, " splats"],
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -28,6 +32,7 @@ def tell_guesses(
     Args:
         part: Of each splat on the skin.
         face: 1 on the face.
+        aside: Metres from the middle of the body at rest, growing to the person's left.
         trust: What the photo shows.
         evidence: The first look.
     """
@@ -46,6 +51,10 @@ def tell_guesses(
             notes.append(f"The {hidden[0]} {word} is hidden in the photo: it takes after the other one.")
     if _share(seen, face > 0.5) < 0.15:
         notes.append("The face is hardly seen: it is guessed.")
+    else:
+        for side, sign in (("left", 1), ("right", -1)):
+            if _share(seen, (face > 0.5) & (sign * aside > MIDDLE)) < 0.15:
+                notes.append(f"The {side} half of the face is turned away or hidden: it is guessed.")
     if _share(seen, (part == TRUNK) | (part == HEAD)) < 0.7:
         covering = "Hair and clothes" if evidence.hair is not None else "The clothes"
         notes.append(f"{covering} are guessed on the side that the photo does not show.")
