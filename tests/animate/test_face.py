@@ -6,8 +6,7 @@ from tests import fakes
 
 from vivant.animate import builtin_motion, expressions_of, posed_frames
 from vivant.animate.face import BLINK, with_expressions
-from vivant.animate.face_inside import MOUTH
-from vivant.body import joint_limits, load_anny
+from vivant.body import MOUTH, joint_limits, load_anny
 from vivant.records import Avatar
 from vivant.splat import colors_from_sh, sh_from_colors
 

@@ -7,12 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vivant.body import interpolate_skin, load_anny, surface_points
+from vivant.body import MOUTH, interpolate_skin, load_anny, mouth_faces, surface_points
 from vivant.records import Avatar, Binding, Splats
 from vivant.splat import colors_from_sh, sh_from_colors
-
-MOUTH = (0.13, 0.05, 0.05)
-"""sRGB of the inside of a mouth: what little light comes back out is red."""
 
 MOUTH_SPLATS = 2500
 
@@ -30,12 +27,8 @@ _SKIN, _EYE, _INSIDE = 0, 1, 2
 
 def with_mouth(avatar: Avatar) -> Avatar:
     """Line the mouth with dark splats, so that an open one does not show the collar behind the head."""
-    model = load_anny()
-    rig, region = avatar.rig, model.face_region
-    centers = rig.verts[rig.faces].mean(1)
-    # Of all that is inside, eye sockets lie as high as the eyes; the mouth ends well below.
-    below = centers[:, 1] < float(centers[region == _EYE, 1].min()) - 0.02
-    density = ((region == _INSIDE) & below).float()
+    rig, region = avatar.rig, load_anny().face_region
+    density = mouth_faces(rig).float()
     if not bool(density.any()):
         return avatar
     points = surface_points(rig.verts, rig.faces, MOUTH_SPLATS, density=density)

@@ -3,6 +3,7 @@
 from vivant.body.anny import AnnyModel, AnnySubset, load_anny
 from vivant.body.kinematics import compose_along_tree, forward_kinematics, rest_pose
 from vivant.body.limits import JointLimits, joint_limits
+from vivant.body.mouth import MOUTH, mouth_faces
 from vivant.body.parts import PARTS, REGIONS, BodyParts, part_labels
 from vivant.body.skinning import (
     blend_transforms,
@@ -25,6 +26,7 @@ from vivant.body.surface import (
 )
 
 __all__ = [
+    "MOUTH",
     "PARTS",
     "REGIONS",
     "AnnyModel",
@@ -42,6 +44,7 @@ __all__ = [
     "joint_limits",
     "load_anny",
     "load_smplx",
+    "mouth_faces",
     "nearest_rotations",
     "part_labels",
     "pose_verts",

@@ -9,6 +9,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from vivant.body import MOUTH, mouth_faces
 from vivant.core.cameras import Cameras, orbit, project
 from vivant.export.dressing import SkinnedMesh
 from vivant.mesh import point_visibility, rasterize_mesh
@@ -57,6 +58,8 @@ def bake_texture(
     seen = weights[:, 0] > 1e-4
     colors[seen] /= weights[seen]
     colors[~seen] = _nearest_colors(avatar.splats, points[~seen])
+    # No photo shows it, and an open mouth must not be as light as the lips.
+    colors[mouth_faces(avatar.rig)[texels.face[0][inside].long()]] = torch.tensor(MOUTH)
     texture = torch.zeros(size, size, 3)
     texture[inside] = colors.clamp(0, 1)
     return _padded(texture, inside)

@@ -271,7 +271,8 @@ def reach_for(
     axis = torch.nn.functional.normalize(axis - _along(axis, thigh), dim=-1)
     flat_shin = shin - _along(shin, axis)
     now = torch.atan2((torch.linalg.cross(thigh, flat_shin) * axis).sum(-1), (thigh * flat_shin).sum(-1))
-    cosine = (wanted.square() - a * a - b * b) / (2 * a * b)
+    # Of a shin that leans out of the plane only the part within it bends.
+    cosine = (wanted.square() - a * a - b * b) / (2 * a * flat_shin.norm(dim=-1).clamp(min=0.5 * b))
     step = quats_from_rotvecs((cosine.clamp(-1, 1).arccos() - now)[:, None] * axis)
     lower = multiply_quats(step, lower)
     end = thigh + (matrices_from_quats(step) @ shin[..., None])[..., 0]

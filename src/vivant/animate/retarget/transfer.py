@@ -35,6 +35,10 @@ AROUND = 20
 """Frames of a loop's other end that are looked at, so that its seam is as smooth as the rest."""
 
 
+SETTLINGS = 2
+"""How often feet are looked at again, and put where they were wanted."""
+
+
 @dataclass(frozen=True)
 class RetargetConfig:
     """How a clip is carried over."""
@@ -236,36 +240,31 @@ def _plant(
             found[leg.upper], found[leg.lower], leg.bones, leg.hinge, way
         )
     hips = hips + _up(-drop)
-    for leg, under in zip(legs, _under_floor(rig, target, found, hips, legs), strict=True):
-        # The soles' skin also follows the toes a little; what that left under the floor rises by as much.
-        swung = matrices_from_quats(found[leg.upper]) @ leg.bones[0]
-        way = swung + matrices_from_quats(found[leg.lower]) @ leg.bones[1] + _up(under)
-        found[leg.upper], found[leg.lower] = reach_for(
-            found[leg.upper], found[leg.lower], leg.bones, leg.hinge, way
-        )
+    for _ in range(SETTLINGS):
+        transforms = _transforms(rig, target, found, hips)
+        for number, leg in enumerate(legs):
+            # Joints of twists lie a little off the bones, and soles' skin follows toes and shin as well: feet
+            # are looked at as they came out, and put where they were wanted.
+            place = transforms[:, leg.foot, :3, :3] @ target.places[leg.foot] + transforms[:, leg.foot, :3, 3]
+            ankles[number] = ankles[number] + _up(_under_floor(rig, target, transforms, leg))
+            swung = matrices_from_quats(found[leg.upper]) @ leg.bones[0]
+            way = swung + matrices_from_quats(found[leg.lower]) @ leg.bones[1] + ankles[number] - place
+            found[leg.upper], found[leg.lower] = reach_for(
+                found[leg.upper], found[leg.lower], leg.bones, leg.hinge, way
+            )
     return hips
 
 
 def _under_floor(
-    rig: Rig,
-    target: Figure,
-    found: dict[int, Float[Tensor, "frames 4"]],
-    hips: Float[Tensor, "frames 3"],
-    legs: list[_Leg],
-) -> list[Float[Tensor, " frames"]]:
-    """How deep each foot's skin is under the floor."""
-    transforms = _transforms(rig, target, found, hips)
-    depths = []
-    for leg in legs:
-        below = torch.tensor([_hangs_on(rig, joint, {leg.foot}) for joint in range(len(rig.joint_names))])
-        of_foot = (rig.skin_weights * below[rig.skin_joints]).sum(-1) > 0.5
-        sole = (of_foot & (rig.verts[:, 1] < 0.4 * target.places[leg.foot, 1])).nonzero()[:, 0]
-        if len(sole):
-            depth = -_lowest_skin(rig, sole[:: max(1, len(sole) // 150)], transforms)
-        else:
-            depth = torch.zeros(len(hips))
-        depths.append(depth.clamp(0, 0.05))
-    return depths
+    rig: Rig, target: Figure, transforms: Float[Tensor, "frames joints 4 4"], leg: _Leg
+) -> Float[Tensor, " frames"]:
+    """How deep a foot's skin is under the floor."""
+    below = torch.tensor([_hangs_on(rig, joint, {leg.foot}) for joint in range(len(rig.joint_names))])
+    of_foot = (rig.skin_weights * below[rig.skin_joints]).sum(-1) > 0.5
+    sole = (of_foot & (rig.verts[:, 1] < 0.4 * target.places[leg.foot, 1])).nonzero()[:, 0]
+    if not len(sole):
+        return torch.zeros(len(transforms))
+    return (-_lowest_skin(rig, sole[:: max(1, len(sole) // 600)], transforms)).clamp(0, 0.05)
 
 
 def _leg(
