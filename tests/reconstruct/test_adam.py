@@ -45,6 +45,30 @@ def test_compiled_steps_are_those_of_torch() -> None:
         torch.testing.assert_close(ours[name], theirs[name], atol=2e-6, rtol=1e-5)
 
 
+def test_less_momentum_is_that_of_torch() -> None:
+    ours, theirs = tables(), tables()
+    descend(Adam(ours, momentum=0.5), RATES, 10)
+    groups = [{"params": [table], "lr": RATES[name]} for name, table in theirs.items()]
+    optimizer = torch.optim.Adam(groups, betas=(0.5, BETA_2), eps=EPSILON)
+    for step in range(10):
+        pull(theirs, step)
+        optimizer.step()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], atol=2e-6, rtol=1e-5)
+
+
+def test_many_rows_with_factors_equal_the_plain_step_for_any_number_of_threads() -> None:
+    rows = torch.rand(1000, generator=torch.Generator().manual_seed(3))
+    rows[rows < 0.2] = 0
+    found = []
+    for dtype, threads in ((torch.float64, 1), (torch.float32, 1), (torch.float32, 3)):
+        table = torch.linspace(-1, 1, 3000).reshape(1000, 3).to(dtype).requires_grad_()
+        descend(Adam({"means": table}), {"means": 0.01}, 5, rows={"means": rows}, threads=threads)
+        found.append(table.detach())
+    torch.testing.assert_close(found[0].float(), found[1], atol=2e-6, rtol=1e-5)
+    assert torch.equal(found[1], found[2])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_columns_and_rows_move_as_told(dtype: torch.dtype) -> None:
     moved, before = tables(dtype), tables(dtype)

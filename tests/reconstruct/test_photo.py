@@ -11,7 +11,7 @@ from vivant.core.rotations import quats_from_rotvecs
 from vivant.core.run import Context
 from vivant.reconstruct import PHOTO_REFIT, joined, mirrored, reconstruct, refine_photo, views_from_photo
 from vivant.reconstruct.cloud import FIELDS
-from vivant.reconstruct.photo import mirror_joints
+from vivant.reconstruct.photo import _thick, mirror_joints
 from vivant.records import Avatar, Body, Person, Pose, Rig, Views
 from vivant.splat import pose_splats, rasterize
 
@@ -108,6 +108,18 @@ def test_areas_that_the_photo_does_not_show_are_no_evidence() -> None:
     assert torch.equal(found.splats.sh[middle], start.splats.sh[middle])
     other = (place[:, 2] > 0.1) & (place[:, 1] > 1.2)
     assert bool((found.splats.sh[other] != start.splats.sh[other]).any())
+
+
+def test_thick_areas_keep_their_shape_with_a_rim_and_thin_lines_vanish() -> None:
+    mask = torch.zeros(1, 40, 50, dtype=torch.bool)
+    mask[0, 10:20, 12:25] = True
+    mask[0, 30:34, :] = True  # Four pixels: thinner than a square of five.
+    expected = torch.zeros_like(mask)
+    expected[0, 8:22, 10:27] = True
+    assert torch.equal(_thick(mask, 2), expected)
+    mask[0, :10, 12:25] = True
+    expected[0, :22, 10:27] = True
+    assert torch.equal(_thick(mask, 2), expected)
 
 
 def test_a_body_of_another_picture_is_refused() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -115,6 +116,22 @@ def test_front_and_back_are_no_neighbours() -> None:
     deep = (front[row].abs() > 0.11) & (front[near.link].abs() > 0.11)
     assert int(deep.sum()) > 300
     assert (front[row][deep].sign() == front[near.link][deep].sign()).all()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_shared_weights_are_sums_of_the_smaller_ones(threads: int) -> None:
+    from vivant.reconstruct._neighbors_numba import shared_weights
+
+    avatar = make_avatar(60)
+    generator = torch.Generator().manual_seed(0)
+    # Few joints for four places: some stand twice in a row.
+    joints = torch.randint(0, 5, (60, 4), generator=generator)
+    weights = torch.nn.functional.normalize(torch.rand(60, 4, generator=generator), p=1, dim=1)
+    binding = dataclasses.replace(avatar.binding, skin_joints=joints, skin_weights=weights)
+    others = torch.randint(0, 60, (60, 6), generator=generator)
+    dense = torch.zeros(60, 5).scatter_add_(1, joints, weights)
+    expected = torch.minimum(dense[:, None], dense[others]).sum(-1)
+    torch.testing.assert_close(shared_weights(binding, others, threads), expected)
 
 
 def test_neighbours_are_mutual() -> None:

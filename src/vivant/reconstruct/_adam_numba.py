@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from vivant.reconstruct.adam import Adam
 
 f4 = np.float32
+BLOCK = 256
+"""Rows that are updated together."""
+
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
@@ -23,7 +26,7 @@ def step(
     threads: int | None,
 ) -> None:
     """Update tables and memory in place."""
-    from vivant.reconstruct.adam import BETA_1, BETA_2, EPSILON, refuse_bad_gradient
+    from vivant.reconstruct.adam import BETA_2, EPSILON, refuse_bad_gradient
 
     gradients = {name: _table(table.grad) for name, table in due.items()}
     for name, gradient in gradients.items():
@@ -31,9 +34,9 @@ def step(
     # Differences to 1 are taken in double: in float32, 1 - 0.999 is off by 1e-5.
     settings = np.array(
         [
-            BETA_1,
-            1 - BETA_1,
-            1 / (1 - BETA_1**adam.steps),
+            adam.momentum,
+            1 - adam.momentum,
+            1 / (1 - adam.momentum**adam.steps),
             BETA_2,
             1 - BETA_2,
             1 / (1 - BETA_2**adam.steps),
@@ -44,7 +47,10 @@ def step(
 
     def work(thread: int) -> None:
         for name, table in due.items():
-            start, stop = len(table) * thread // most, len(table) * (thread + 1) // most
+            # Whole blocks, so that a row's place in its block does not hang on the number of threads.
+            blocks = -(-len(table) // BLOCK)
+            start, stop = blocks * thread // most * BLOCK, blocks * (thread + 1) // most * BLOCK
+            stop = min(stop, len(table))
             arrays = [_table(table), gradients[name], _table(adam.first[name]), _table(adam.second[name])]
             columns, numbers = factors[name].numpy(), settings.astype(f4)
             moved = rows[name].numpy() if name in rows else np.empty(0, f4)
@@ -86,17 +92,34 @@ def _update(table, gradient, first, second, factor, settings):
 
 @kernel(fastmath=FAST)
 def _update_rows(table, gradient, first, second, factors, moved, settings, start, stop):
-    """A rate a column, a factor a row."""
-    keep_1, take_1, scale_1 = settings[0], settings[1], settings[2]
-    keep_2, take_2, scale_2, epsilon = settings[3], settings[4], settings[5], settings[6]
-    for i in range(start, stop):
-        factor = moved[i] if moved.shape[0] else f4(1)
-        if factor == 0:
-            continue
-        for k in range(table.shape[1]):
-            g = gradient[i, k]
-            m = keep_1 * first[i, k] + take_1 * g
-            v = keep_2 * second[i, k] + take_2 * g * g
-            first[i, k] = m
-            second[i, k] = v
-            table[i, k] -= factor * factors[k] * scale_1 * m / (np.sqrt(v * scale_2) + epsilon)
+    """A rate a column, a factor a row: both are laid out for a block of rows, then a loop fills vectors."""
+    width = table.shape[1]
+    rates, here = np.empty(BLOCK * width, np.float32), np.empty(BLOCK * width, np.float32)
+    table, gradient, first, second = (
+        table.reshape(-1), gradient.reshape(-1), first.reshape(-1), second.reshape(-1)
+    )  # fmt: skip
+    for i in range(start, stop, BLOCK):
+        end = min(i + BLOCK, stop)
+        for row in range(i, end):
+            factor = moved[row] if moved.shape[0] else f4(1)
+            for k in range(width):
+                rates[(row - i) * width + k] = factor * factors[k]
+                here[(row - i) * width + k] = f4(factor != 0)
+        low, high = i * width, end * width
+        _update_block(
+            table[low:high], gradient[low:high], first[low:high], second[low:high], rates, here, settings
+        )
+
+
+@kernel(fastmath=FAST)
+def _update_block(table, gradient, first, second, rates, here, settings):
+    """A rate a number; `here` is 0 for those that keep their memory, too, and else 1."""
+    take_1, scale_1 = settings[1], settings[2]
+    take_2, scale_2, epsilon = settings[4], settings[5], settings[6]
+    for i in range(table.shape[0]):
+        g = gradient[i]
+        m = first[i] + here[i] * take_1 * (g - first[i])
+        v = second[i] + here[i] * take_2 * (g * g - second[i])
+        first[i] = m
+        second[i] = v
+        table[i] -= rates[i] * scale_1 * m / (np.sqrt(v * scale_2) + epsilon)

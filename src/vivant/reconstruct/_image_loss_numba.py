@@ -315,9 +315,19 @@ def _finish_color(picture, truth, start, size, weights, insides, scale, filtered
 
 @kernel(fastmath=FAST)
 def _finish_alpha(cover, truth_cover, weight, y, left, right, scale, to_alpha):
-    total = f4(0)
-    for x in range(left, right):
+    """Gradient of one row of alpha, and its weighted difference."""
+    zero, one = spread(f4(0)), spread(ONE)
+    total, start = zero, y * cover.shape[1] + left
+    whole = (right - left) // LANES * LANES
+    for k in range(start, start + whole, LANES):
+        w, difference = load(weight, k), load(cover, k) - load(truth_cover, k)
+        sign = where_ge(difference, zero, where_ge(zero, difference, zero, one), zero - one)
+        total = total + w * difference * sign
+        store(to_alpha, k, w * sign * scale)
+    summed = sum_lanes(total)
+    for x in range(left + whole, right):
         w, difference = weight[y, x], cover[y, x] - truth_cover[y, x]
-        total += w * abs(difference)
-        to_alpha[y, x] = w * scale * (f4(difference > 0) - f4(difference < 0))
-    return total
+        sign = f4(difference > 0) - f4(difference < 0)
+        summed += w * difference * sign
+        to_alpha[y, x] = w * sign * scale
+    return summed

@@ -11,6 +11,8 @@ from vivant.core.jit import kernel
 from vivant.core.threads import run_on_threads, thread_count
 from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig
 from vivant.records import Splats
+from vivant.splat.rasterizer._lanes import COUNT
+from vivant.splat.rasterizer._vectors import load, spread, store
 
 f4 = np.float32
 ZERO, HALF, ONE, TWO = f4(0), f4(0.5), f4(1), f4(2)
@@ -52,7 +54,10 @@ class _Regularity(torch.autograd.Function):
         to_means, to_scales, to_logits, to_sh = (np.empty_like(table) for table in tables)
         sums = np.zeros((CHUNKS, 5), np.float64)
         links = neighborhood.first_link.numpy(), neighborhood.link.numpy()
-        shift = (tables[0] - starts[0]) / f4(neighborhood.spacing)
+        # Four numbers a splat, and a spare row, so that eight can be read at any.
+        shift = np.zeros((count + 1, 4), f4)
+        np.subtract(tables[0], starts[0], out=shift[:-1, :3])
+        shift *= f4(1 / neighborhood.spacing)
         limits, hold = neighborhood.log_size_limit.numpy(), neighborhood.hold.numpy()
         needle_limit, spacing = f4(math.log(config.needle_limit)), f4(neighborhood.spacing)
 
@@ -91,16 +96,19 @@ def _places(shift, first_link, link, hold, spacing, weights, begin, end, count, 
     """Neighbours' shifts, and the shift itself."""
     smooth, held = 0.0, 0.0
     by_links = TWO * weights[SMOOTH] / (spacing * count)
+    scratch = np.empty(2 * COUNT, np.float32)
     for i in range(begin, end):
         x, y, z = shift[i, 0], shift[i, 1], shift[i, 2]
-        gx, gy, gz, squares = ZERO, ZERO, ZERO, ZERO
+        own, pull, length = load(shift, 4 * i), spread(ZERO), spread(ZERO)
         for at in range(first_link[i], first_link[i + 1]):
-            j = link[at]
-            dx, dy, dz = x - shift[j, 0], y - shift[j, 1], z - shift[j, 2]
-            gx += dx
-            gy += dy
-            gz += dz
-            squares += dx * dx + dy * dy + dz * dz
+            away = own - load(shift, 4 * link[at])
+            pull = pull + away
+            length = length + away * away
+        # The other lanes hold what belongs to the next row.
+        store(scratch, 0, pull)
+        store(scratch, COUNT, length)
+        gx, gy, gz = scratch[0], scratch[1], scratch[2]
+        squares = scratch[COUNT] + scratch[COUNT + 1] + scratch[COUNT + 2]
         # A link stands at both its ends, with half its cost at each.
         smooth += HALF * squares
         held += hold[i] * (x * x + y * y + z * z)

@@ -33,6 +33,9 @@ class Rates:
     sh_higher: float = 0.05
     """What the other bands take of that."""
 
+    momentum: float = 0.9
+    """How much of the step before each step keeps; a fit of a few dozen steps gets further with less."""
+
     def __post_init__(self) -> None:
         """Check before long work what can be done.
 
@@ -42,6 +45,7 @@ class Rates:
         expect_within(self, means=(ABOVE_ZERO, math.inf), means_last=(ABOVE_ZERO, math.inf))
         rate = (0, math.inf)
         expect_within(self, quats=rate, log_scales=rate, opacity_logits=rate, sh=rate, sh_higher=rate)
+        expect_within(self, momentum=(0, 0.9999))
 
     def at(self, progress: float) -> dict[str, float]:
         """Rates of each table when a part of the steps, 0 to 1, is done."""
@@ -58,13 +62,14 @@ class Rates:
 class Adam:
     """The optimiser's memory of some tables that it changes in place."""
 
-    def __init__(self, tables: dict[str, Tensor]) -> None:
+    def __init__(self, tables: dict[str, Tensor], momentum: float = BETA_1) -> None:
         """Begin without memory.
 
         Args:
             tables: Leaf tensors, each with one row a splat (or a view) along its first axis.
+            momentum: How much of the mean gradient each step keeps (beta 1).
         """
-        self.tables = tables
+        self.tables, self.momentum = tables, momentum
         self.first = {name: torch.zeros_like(table, requires_grad=False) for name, table in tables.items()}
         self.second = {name: torch.zeros_like(table, requires_grad=False) for name, table in tables.items()}
         self.steps = 0
@@ -113,9 +118,9 @@ class Adam:
             flat = (len(table), -1)
             moved = rows.get(name, torch.ones(len(table))).to(table)
             here = moved != 0
-            first[here] = BETA_1 * first[here] + (1 - BETA_1) * gradient[here]
+            first[here] = self.momentum * first[here] + (1 - self.momentum) * gradient[here]
             second[here] = BETA_2 * second[here] + (1 - BETA_2) * gradient[here] ** 2
-            mean = first / (1 - BETA_1**self.steps)
+            mean = first / (1 - self.momentum**self.steps)
             spread = (second / (1 - BETA_2**self.steps)).sqrt() + EPSILON
             rate = factors[name].to(table) * moved[:, None]
             table.data -= (rate * (mean / spread).reshape(flat)).reshape(table.shape)

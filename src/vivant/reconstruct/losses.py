@@ -29,6 +29,12 @@ class LossConfig:
     mask: float = 0.2
     """Weight of the difference in alpha, beside the colour's weight of 1."""
 
+    perceptual: float = 0.0
+    """Weight of LPIPS; more than 0 needs `lpips`, and several times the time."""
+
+    lpips: str = ""
+    """File with LPIPS' weights for AlexNet (`.safetensors`), which you bring."""
+
     def __post_init__(self) -> None:
         """Check before long work what can be done.
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from vivant.reconstruct.checkpoint import (
 from vivant.reconstruct.cloud import Cloud
 from vivant.reconstruct.densify import Demand, DensifyConfig, densify, reset_opacity
 from vivant.reconstruct.losses import ImageLoss, LossConfig, image_loss
+from vivant.reconstruct.perceptual import load_perceptual, perceptual_loss
 from vivant.reconstruct.refine import Corrections, RefineConfig
 from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig, build_neighborhood, regularity
 from vivant.reconstruct.sight import Sight, look
@@ -81,6 +82,10 @@ class ReconstructConfig:
         Raises:
             BadInputError: If a number is out of range.
         """
+        if not 0 <= self.rates.momentum < 1:
+            raise BadInputError(
+                f"A momentum of {self.rates.momentum} is asked for; it must be from 0 to below 1."
+            )
         if self.iterations < 1 or self.max_side < 16 or not 0 <= self.sh_degree <= 3:
             raise BadInputError(
                 f"{self.iterations} iterations at up to {self.max_side} px with harmonics {self.sh_degree}: "
@@ -115,6 +120,7 @@ def reconstruct(context: Context, avatar: Avatar, views: Views, config: Reconstr
 
     Raises:
         BadInputError: If the views show nobody or are of another rig.
+        MissingWeightsError: If the loss has a perceptual part and no file for it.
         NumericalError: If a step makes values that are not finite.
         ReconstructionCancelledError: If the user interrupts; it carries the avatar so far.
         OutputError: If the checkpoint cannot be written.
@@ -149,12 +155,13 @@ class Fit:
         """Prepare views, tables and memory, or take them from the checkpoint."""
         self.context, self.config = context, config
         self.threads = config.threads or None
+        self.lpips = load_perceptual(config.loss, context.device)
         self.frames = prepare_frames(views, avatar.rig, config.max_side, context.device)
         self.corrections = Corrections(avatar.rig, views.poses, config.refine)
         self.rig = avatar.rig
         self.bands = max(avatar.splats.sh.shape[1], (config.sh_degree + 1) ** 2)
         self.cloud = Cloud.of(avatar, self.bands, context.device)
-        self.adam = Adam(self.cloud.tables)
+        self.adam = Adam(self.cloud.tables, config.rates.momentum)
         self.demand = Demand(len(self.cloud))
         self.losses: list[float] = []
         self.psnrs: list[float] = []
@@ -226,7 +233,11 @@ class Fit:
         background = torch.full((3,), BACKGROUNDS[behind])
         drawn = rasterize(posed, camera, background=background, normals=False, threads=self.threads)
         target = frame.targets[behind]
-        return image_loss(drawn.color[0], drawn.alpha[0], target, self.config.loss, threads=self.threads)
+        loss = image_loss(drawn.color[0], drawn.alpha[0], target, self.config.loss, threads=self.threads)
+        if self.lpips is not None:
+            seen = perceptual_loss(drawn.color[0], target, self.lpips)
+            loss = replace(loss, total=loss.total + self.config.loss.perceptual * seen)
+        return loss
 
     def _frame(self) -> Frame:
         """Each view once, in an order of chance, then each once again."""
@@ -263,7 +274,8 @@ class Fit:
         """Who is whose neighbour, at the start or after a round of densifying."""
         hold = None if self.sight is None else 1.0 / self.sight.movable.clamp(min=0.1)
         start = start or self.cloud.splats()
-        return build_neighborhood(start, self.cloud.binding, self.rig, self.config.regularise, hold)
+        config = self.config.regularise
+        return build_neighborhood(start, self.cloud.binding, self.rig, config, hold, self.threads)
 
     def _densify(self) -> None:
         config = self.config.densify

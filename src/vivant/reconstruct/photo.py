@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from vivant.body import forward_kinematics
@@ -20,11 +20,19 @@ from vivant.records import Avatar, Body, Person, Pose, Rig, Views
 from vivant.splat import pose_splats, rasterize
 
 PHOTO_REFIT = ReconstructConfig(
-    iterations=60,
+    iterations=30,
     max_side=1024,
     unseen="still",
     loss=LossConfig(ssim=0.1, mask=1.0),
-    rates=Rates(means=3e-4, means_last=2e-5, quats=2e-3, log_scales=1e-2, opacity_logits=2e-2, sh=1.2e-2),
+    rates=Rates(
+        means=6e-4,
+        means_last=4e-5,
+        quats=4e-3,
+        log_scales=2e-2,
+        opacity_logits=4e-2,
+        sh=2.4e-2,
+        momentum=0.5,
+    ),
     regularise=RegulariseConfig(smooth=0.2, size=4.0, size_limit=1.0, needle=0.5, needle_limit=3.0, hold=0.02),
 )
 """What is recommended after `lift`: seconds, and only what the photo shows moves."""
@@ -67,20 +75,26 @@ def _without_doubtful(views: Views, avatar: Avatar) -> Views:
     there, shown = drawn.alpha > 0.5, views.alphas > 0.5
     guessed = there & (drawn.color[..., 3] < DOUBT * drawn.alpha)
     radius = max(round(LEAST_AREA * views.alphas.shape[1]), 1)
-    areas = torch.maximum(_thick(guessed, radius), _thick(there ^ shown, radius))
-    return replace(views, trust=views.trust * (1 - areas))
+    areas = _thick(guessed, radius) | _thick(there ^ shown, radius)
+    return replace(views, trust=views.trust * ~areas)
 
 
-def _thick(mask: Bool[Tensor, "views height width"], radius: int) -> Float[Tensor, "views height width"]:
+def _thick(mask: Bool[Tensor, "views height width"], radius: int) -> Bool[Tensor, "views height width"]:
     """Areas that are thicker than twice a radius, with a rim of that width; thin lines are left out."""
-    return _grown(1 - _grown(1 - mask.float(), radius), 2 * radius)
+    return _grown(~_grown(~mask, radius), 2 * radius)
 
 
-def _grown(mask: Float[Tensor, "views height width"], radius: int) -> Float[Tensor, "views height width"]:
-    """Each pixel takes the largest value of the square around: along columns, then along rows."""
-    size = 2 * radius + 1
-    along = torch.nn.functional.max_pool2d(mask, (size, 1), stride=1, padding=(radius, 0))
-    return torch.nn.functional.max_pool2d(along, (1, size), stride=1, padding=(0, radius))
+def _grown(mask: Bool[Tensor, "views height width"], radius: int) -> Bool[Tensor, "views height width"]:
+    """Mark each pixel in whose square, so many pixels to each side, one is marked.
+
+    Running sums along columns, then along rows, cost the same for any radius.
+    """
+    for axis in (1, 2):
+        room = (0, 0, radius + 1, radius) if axis == 1 else (radius + 1, radius)
+        sums = torch.nn.functional.pad(mask.int(), room).cumsum(axis, dtype=torch.int32)
+        size = 2 * radius + 1
+        mask = sums.narrow(axis, size, mask.shape[axis]) > sums.narrow(axis, 0, mask.shape[axis])
+    return mask
 
 
 def views_from_photo(person: Person, body: Body, trust: float = 1.0) -> Views:

@@ -14,6 +14,7 @@ from torch import Tensor
 from vivant.body import tangent_frames
 from vivant.core.checks import ABOVE_ZERO, expect_within
 from vivant.core.errors import BadInputError
+from vivant.core.threads import thread_count
 from vivant.reconstruct.cloud import FIELDS
 from vivant.records import Binding, Rig, Splats
 
@@ -82,6 +83,7 @@ def build_neighborhood(
     rig: Rig,
     config: RegulariseConfig,
     hold: Float[Tensor, " splats"] | None = None,
+    threads: int | None = None,
 ) -> Neighborhood:
     """Tie each splat to the nearest ones that ride on skin facing the same way, by the same bones.
 
@@ -94,10 +96,12 @@ def build_neighborhood(
         spacing = 0.01
     else:
         places = start.means.numpy()
-        distance, nearest = map(np.asarray, KDTree(places).query(places, k=wanted + 1))
+        distance, nearest = map(
+            np.asarray, KDTree(places).query(places, k=wanted + 1, workers=threads or thread_count())
+        )
         others = torch.from_numpy(nearest[:, 1:].copy())
         spacing = max(float(np.median(distance[:, 1:])), 1e-5)
-        kept = _alike(binding, rig, others) & (torch.from_numpy(distance[:, 1:]) < 6 * spacing)
+        kept = _alike(binding, rig, others, threads) & (torch.from_numpy(distance[:, 1:]) < 6 * spacing)
         rows = torch.arange(count)[:, None].expand_as(others)[kept].numpy()
         ones = np.ones(len(rows), np.float32)
         one_way = coo_matrix((ones, (rows, others[kept].numpy())), shape=(count, count))
@@ -114,15 +118,13 @@ def build_neighborhood(
 
 
 def _alike(
-    binding: Binding, rig: Rig, others: Int[Tensor, "splats neighbors"]
+    binding: Binding, rig: Rig, others: Int[Tensor, "splats neighbors"], threads: int | None
 ) -> Bool[Tensor, "splats neighbors"]:
+    from vivant.reconstruct import _neighbors_numba
+
     normals = tangent_frames(rig.verts, rig.faces)[binding.face][:, :, 2]
     facing = (normals[:, None] * normals[others]).sum(-1) > 0.3
-    weights = torch.zeros(len(others), len(rig.joint_names)).scatter_add_(
-        1, binding.skin_joints, binding.skin_weights
-    )
-    shared = torch.stack([torch.minimum(weights, weights[column]).sum(1) for column in others.unbind(1)], dim=1)
-    return facing & (shared > 0.3)
+    return facing & (_neighbors_numba.shared_weights(binding, others, threads) > 0.3)
 
 
 def regularity(

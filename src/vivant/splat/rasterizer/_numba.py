@@ -270,7 +270,11 @@ def _draw_backward(
     by_camera = np.zeros((len(sketches), -(-len(cloud.means) // CHUNK), 16))
     by_picture, by_extra = any(g is not None for g in gradients[:3]), gradients[3] is not None
     shapes = (pictures.color, pictures.alpha, pictures.depth, pictures.extra)
-    filled = [np.zeros_like(p) if g is None else g for g, p in zip(gradients, shapes, strict=True)]
+    names = ("no_color", "no_alpha", "no_depth", "no_extra")
+    filled = [
+        _zeros(sketches[0].workspace, name, picture) if gradient is None else gradient
+        for name, picture, gradient in zip(names, shapes, gradients, strict=True)
+    ]
     for view, sketch in enumerate(sketches):
         slots = _blend_view_backward(sketch, settings, pictures, filled, view, by_picture, by_extra)
         _project_view_backward(
@@ -278,6 +282,13 @@ def _draw_backward(
             by_camera[view]
         )  # fmt: skip
     return [*results, by_camera.sum(1)]
+
+
+def _zeros(space: Workspace, name: str, like: np.ndarray) -> np.ndarray:
+    """Zeros in memory that is used again: fresh pages cost several times the filling."""
+    zeros = space.take(name, like.shape, np.float32)
+    zeros.fill(0)
+    return zeros
 
 
 def _blend_view_backward(
