@@ -9,7 +9,7 @@ point of the soles' skin in cm (below 0: under the floor); and degrees between o
 at most, legs in the mean.
 
 With `--film` an avatar's own wave is filmed (4 s, 480 x 640), followed as `vivant animate --from` does, and
-compared: joints in mm against the hips (after a turn about the vertical axis), bones in degrees, means over
+compared: all joints in mm against the hips (after a turn about the vertical axis), bones in degrees, means over
 all frames, and seconds a picture.
 """
 
