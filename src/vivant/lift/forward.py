@@ -24,6 +24,7 @@ from vivant.lift.notes import tell_guesses
 from vivant.lift.posed import Lens, carry, draw_depths, facing, photo_lens, posed_normals
 from vivant.lift.regions import LEFT_HAND, TRUNK, Regions, find_regions
 from vivant.lift.scatter import scatter
+from vivant.lift.sheets import span_sheets
 from vivant.lift.shell import Shell, build_shell, plain_colors
 from vivant.lift.sight import Picture, Sight, look, lookup, prepare_picture, ramp
 from vivant.lift.skirt import find_hem, skirt_weights
@@ -127,9 +128,8 @@ def _lift(context: Context, person: Person, body: Body, config: LiftConfig) -> A
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
         hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
-    shell = build_shell(
-        skin, regions, lens, draped, picture, hairlike, hem is not None, config.splats // 5, random
-    )
+    sheets = span_sheets(skin, regions, lens, draped, picture, hairlike, hem is not None)
+    shell = None if sheets is None else build_shell(sheets, lens, picture, config.splats // 5, random)
     cloth = _skin_cloud(
         skin, regions, lens, body, draped, rest, shell, picture, person, evidence, cut, config, random
     )

@@ -58,6 +58,9 @@ PAIRED = (LEFT_HAND, RIGHT_HAND, LEFT_FOOT, RIGHT_FOOT)
 PAIRS = 0.8
 """How much the other hand or shoe counts; another limb counts less, for light differs from side to side."""
 
+SLACK = 0.008
+"""Metres that a place of the face may lie beside the mirror image of the other half."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -218,8 +221,13 @@ def _mirrored(guess: ndarray, places: Places, sight: Sight, seen: ndarray) -> nd
     distance, index = cKDTree(places.rest[source]).query(
         places.rest[wanted] * [-1, 1, 1], k=3, workers=thread_count()
     )
-    near = np.exp(-((distance / 0.006) ** 2)) * sight.trust[source[index]]
-    color = (near[..., None] * sight.color[source[index]]).sum(1) / np.maximum(near.sum(1, keepdims=True), 1e-9)
+    # A face that was fitted to one side is not quite its own mirror image: look farther for the other half.
+    apart = np.maximum(distance - SLACK * places.face[wanted][:, None], 0)
+    near = np.exp(-((apart / 0.006) ** 2)) * sight.trust[source[index]]
+    counts = near / np.maximum(distance, 1e-4) ** 2
+    color = (counts[..., None] * sight.color[source[index]]).sum(1) / np.maximum(
+        counts.sum(1, keepdims=True), 1e-9
+    )
     share = np.clip(near.max(1), 0, 1)[:, None]
     result = guess.copy()
     result[wanted] = (1 - share) * guess[wanted] + share * color

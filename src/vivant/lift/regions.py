@@ -125,7 +125,7 @@ def _split_head(skin: Skin, rig: Rig, part: ndarray) -> tuple[ndarray, ndarray, 
     face = face * _ramp(-height, -0.27, -0.22) * _ramp(height, -0.58, -0.50)
     # From the forehead down the temples, round the ears, to the nape.
     hairline = np.interp(
-        front, [-0.62, -0.54, -0.48, -0.40, -0.34, -0.28], [-0.22, -0.17, -0.02, 0.06, 0.16, 0.27]
+        front, [-0.62, -0.54, -0.48, -0.40, -0.34, -0.28], [-0.22, -0.17, -0.05, 0.00, 0.10, 0.25]
     )
     scalp = _ramp(height - hairline, -0.03, 0.03) * (in_head | (height > -0.3) & (front < -0.4) & (wide < 0.4))
     return face, scalp * (1 - face), eye, unit

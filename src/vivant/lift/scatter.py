@@ -90,7 +90,7 @@ def _base_density(regions: Regions) -> ndarray:
     density[regions.part == HEAD] = 40000.0
     density[np.isin(regions.part, (LEFT_HAND, RIGHT_HAND))] = 55000.0
     density[np.isin(regions.part, (LEFT_FOOT, RIGHT_FOOT))] = 22000.0
-    return density + 40000.0 * regions.face
+    return density + 160000.0 * regions.face
 
 
 def _pixels_per_area(posed_cam: ndarray, normals_cam: ndarray, lens: Lens) -> ndarray:

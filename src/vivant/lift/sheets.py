@@ -62,7 +62,17 @@ def span_sheets(
     hairlike: Bool[ndarray, "height width"],
     skirt: bool,
 ) -> Sheets | None:
-    """Sheets over what the draped skin leaves empty of the mask; None if that is nothing worth while."""
+    """Sheets over what the draped skin leaves empty of the mask; None if that is nothing worth while.
+
+    Args:
+        skin: The mesh.
+        regions: Its parts.
+        lens: The photo's camera.
+        draped: The skin's vertices in the camera's axes.
+        picture: The photo.
+        hairlike: Where the photo has the hair's colour.
+        skirt: Whether cloth spans both legs; else a piece between them is shared out.
+    """
     scale = min(1.0, GRID / picture.size)
     small = _reduced(lens, scale)
     shape = (small.camera.height, small.camera.width)

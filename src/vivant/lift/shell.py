@@ -12,10 +12,8 @@ from scipy import ndimage
 
 from vivant.lift.nearest import nearest_cell
 from vivant.lift.posed import Lens
-from vivant.lift.regions import Regions
-from vivant.lift.sheets import Sheets, span_sheets, twice_box
+from vivant.lift.sheets import Sheets, twice_box
 from vivant.lift.sight import Picture, lookup, shrink
-from vivant.lift.surface import Skin
 
 
 @dataclass(frozen=True)
@@ -40,39 +38,17 @@ class Shell:
 
 
 def build_shell(
-    skin: Skin,
-    regions: Regions,
-    lens: Lens,
-    draped: Float[ndarray, "verts 3"],
-    picture: Picture,
-    hairlike: Bool[ndarray, "height width"],
-    skirt: bool,
-    budget: int,
-    random: np.random.Generator,
-) -> Shell | None:
-    """Fill what the draped skin leaves empty of the mask; None if that is nothing worth while.
+    sheets: Sheets, lens: Lens, picture: Picture, budget: int, random: np.random.Generator
+) -> Shell:
+    """Places on both sheets; the back, which nobody saw, has fewer.
 
     Args:
-        skin: The mesh.
-        regions: Its parts.
+        sheets: Over what the draped skin leaves empty of the mask.
         lens: The photo's camera.
-        draped: The skin's vertices in the camera's axes.
         picture: The photo.
-        hairlike: Where the photo has the hair's colour.
-        skirt: Whether cloth spans both legs; else a piece between them is shared out.
         budget: Splats at most.
         random: Dice.
     """
-    sheets = span_sheets(skin, regions, lens, draped, picture, hairlike, skirt)
-    if sheets is None:
-        return None
-    return _sample_sheets(sheets, skin, lens, picture, budget, random)
-
-
-def _sample_sheets(
-    sheets: Sheets, skin: Skin, lens: Lens, picture: Picture, budget: int, random: np.random.Generator
-) -> Shell:
-    """Places on both sheets; the back, which nobody saw, has fewer."""
     area = sheets.empty.sum() / sheets.scale**2
     pitch = max(1.0, float(np.sqrt(area * 1.5 / max(budget, 1))))
     height, width = picture.alpha.shape
