@@ -6,10 +6,15 @@ from pathlib import Path
 # Before torch is loaded: its waiting threads would slow down everything beside them.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
+import hypothesis
 import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
+
+# The same examples in every run, however busy the machine; `--hypothesis-profile default` draws others.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
