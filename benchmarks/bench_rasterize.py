@@ -8,6 +8,7 @@ All measurements of a scene are taken in turn, and the least of each is told: ot
 """
 
 import argparse
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -57,7 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--peers", action="store_true", help="gsplat's torch reference, too (peer_gsplat.py)")
+    parser.add_argument("--peers", action="store_true", help="gsplat and mitsuba, too (see peer_*.py)")
+    parser.add_argument("--gsplat-up-to", type=int, default=100_000, metavar="SPLATS")
+    parser.add_argument("--scenes", type=int, nargs="+", help="their numbers, from 0; all if not given")
     parser.add_argument("--accuracy", action="store_true", help="errors against the reference in float64")
     parser.add_argument("--reference-up-to", type=int, default=40_000, metavar="SPLATS")
     arguments = parser.parse_args()
@@ -66,13 +69,13 @@ def main() -> None:
         tell_errors()
         return
     print("pixels  splats threads | forward ms (cpu) | + backward ms (cpu) | reference ms, times as long")
-    for size, count in SCENES:
+    for size, count in SCENES if arguments.scenes is None else [SCENES[i] for i in arguments.scenes]:
         splats, camera, background = person(count, size)
         slow = None
         if count <= arguments.reference_up_to and size <= 512:
             (slow,) = measure([lambda: backward(splats, camera, background, "reference", 1)], 2)  # noqa: B023
-            if arguments.peers:
-                tell_peer(splats, camera, background)
+        if arguments.peers:
+            tell_peers(splats, camera, arguments.gsplat_up_to)
         for threads in arguments.threads:
             forward, both = measure(
                 [
@@ -89,27 +92,44 @@ def main() -> None:
             )
 
 
-def tell_peer(splats: Splats, camera: Cameras, background: Tensor) -> None:
-    """One line about gsplat's torch reference: forward + backward against ours, and how well they agree."""
+def tell_peers(splats: Splats, camera: Cameras, limit: int) -> None:
+    """One line a peer: forward + backward against ours in one run, and how well pictures agree."""
+    import peer_gsplat
+    import peer_mitsuba
+
+    ours = rasterize(splats, camera, background=torch.zeros(3), normals=False).color[0]
+    black = torch.zeros(3)
+    where = f"{camera.width:5}² {len(splats):7}       1 |"
+    for name, reason in (
+        ("gsplat's torch reference", "" if peer_gsplat.is_there() else "gsplat is not installed"),
+        ("mitsuba's volprim_rf_basic", peer_mitsuba.why_not()),
+    ):
+        if len(splats) > limit and name.startswith("gsplat"):
+            reason = "it would take tens of gigabytes"
+        if reason:
+            print(f"{where} {name}: not measured; {reason}.", flush=True)
+            continue
+        if name.startswith("gsplat"):
+            work, picture = (lambda: gsplat_back(splats, camera)), peer_gsplat.draw(splats, camera)[..., :3]
+        else:
+            peer = peer_mitsuba.Peer(splats, camera)
+            work, picture = peer.draw_and_back, peer.draw()
+        mine, theirs = measure([lambda: backward(splats, camera, black, "numba", 1), work], 2)
+        print(
+            f"{where} {name}, forward + backward: {theirs.clock:.0f} ms ({theirs.cpu:.0f} of processors), "
+            f"{theirs.cpu / mine.cpu:.0f} times ours; "
+            f"colours differ by {float((picture - ours).abs().mean()):.1e} in the mean",
+            flush=True,
+        )
+
+
+def gsplat_back(splats: Splats, camera: Cameras) -> list[Tensor]:
+    """Gradients by gsplat's torch reference."""
     import peer_gsplat
 
-    if not peer_gsplat.is_there():
-        raise SystemExit("gsplat is not installed; see benchmarks/peer_gsplat.py.")
-
-    def peer() -> list[Tensor]:
-        leaves = [getattr(splats, name).detach().requires_grad_() for name in NAMES]
-        drawn = peer_gsplat.draw(Splats(*leaves), camera)[..., :3]
-        return list(torch.autograd.grad(drawn, leaves, torch.ones_like(drawn)))
-
-    ours, theirs = measure([lambda: backward(splats, camera, background, "numba", 1), peer], 2)
-    drawn = rasterize(splats, camera, background=torch.zeros(3), normals=False)
-    difference = (peer_gsplat.draw(splats, camera)[..., :3] - drawn.color[0]).abs()
-    print(
-        f"{camera.width:5}² {len(splats):7}       1 | gsplat's torch reference, forward + backward: "
-        f"{theirs.clock:.0f} ms, {theirs.clock / ours.clock:.0f} times ours; "
-        f"colours differ by {float(difference.mean()):.1e} in the mean",
-        flush=True,
-    )
+    leaves = [getattr(splats, name).detach().requires_grad_() for name in NAMES]
+    drawn = peer_gsplat.draw(Splats(*leaves), camera)[..., :3]
+    return list(torch.autograd.grad(drawn, leaves, torch.ones_like(drawn)))
 
 
 def measure(works: list[Callable[[], object]], runs: int) -> list[Times]:
@@ -131,9 +151,14 @@ def backward(splats: Splats, camera: Cameras, background: Tensor, backend: str, 
     drawn = rasterize(
         Splats(*leaves), camera, background=background, normals=False, backend=backend, threads=threads  # type: ignore[arg-type]
     )  # fmt: skip
-    generator = torch.Generator().manual_seed(1)
-    weights = torch.rand(drawn.color.shape, generator=generator).to(drawn.color)
+    weights = random_weights(*drawn.color.shape).to(drawn.color)
     return list(torch.autograd.grad(drawn.color, leaves, weights))
+
+
+@functools.lru_cache(maxsize=1)
+def random_weights(*shape: int) -> Tensor:
+    """Made once for all measurements: 786,432 random numbers take 5 ms."""
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
 
 
 def person(count: int, size: int) -> tuple[Splats, Cameras, Tensor]:
