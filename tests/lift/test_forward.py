@@ -14,6 +14,7 @@ from vivant.core.cameras import Cameras, orbit
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import quats_from_rotvecs, quats_identity
 from vivant.core.run import Context
+from vivant.core.threads import thread_count
 from vivant.lift import LiftConfig, lift
 from vivant.mesh import rasterize_mesh
 from vivant.records import Avatar, Pose
@@ -133,7 +134,10 @@ def test_the_surface_is_closed_from_all_sides(avatar: Avatar, arms: str) -> None
         assert (alpha[inside] > 0.9).mean() > 0.998
 
 
-def test_the_same_seed_gives_the_same_avatar(truth: Truth, avatar: Avatar) -> None:
+def test_the_same_seed_gives_the_same_avatar_on_any_number_of_threads(
+    truth: Truth, avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIVANT_THREADS", "3" if thread_count() == 1 else "1")
     again = lift(Context(), truth.person, truth.body, LiftConfig(splats=40_000))
     assert torch.equal(again.splats.means, avatar.splats.means)
     assert torch.equal(again.splats.sh, avatar.splats.sh)
