@@ -4,9 +4,17 @@ import threading
 import time
 
 import pytest
+import torch
 
 from vivant.core.errors import BadInputError
-from vivant.core.threads import THREADS_VARIABLE, run_on_threads, take_turns, thread_count
+from vivant.core.threads import (
+    THREADS_VARIABLE,
+    one_torch_thread,
+    run_on_threads,
+    run_together,
+    take_turns,
+    thread_count,
+)
 
 
 def test_each_thread_is_called_with_its_number() -> None:
@@ -67,3 +75,15 @@ def test_the_environment_sets_the_number(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(THREADS_VARIABLE, wrong)
         with pytest.raises(BadInputError, match=f"VIVANT_THREADS is '{wrong}'"):
             thread_count()
+
+
+def test_functions_called_together_give_their_results_in_order() -> None:
+    assert run_together([lambda: time.sleep(0.02), lambda: 1, lambda: "two"]) == [None, 1, "two"]
+
+
+def test_torch_has_its_threads_back_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), one_torch_thread():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == before
