@@ -2,13 +2,16 @@
 
 import json
 import os
+import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from tests.dataset import lone_jobs, makers
 
-from vivant.core.errors import BadInputError, MissingExtraError
+from vivant.core.errors import BadInputError, MissingExtraError, WorkerLostError
 from vivant.core.run import Context
 from vivant.dataset import PeopleConfig, make_sample, map_jobs, write_people
 from vivant.dataset.shards import file_digest
@@ -97,3 +100,54 @@ def test_a_sample_of_each_split_shows_its_own_identities(config: PeopleConfig) -
         assert "White_F_2" not in told["identity"]
     told = json.loads(make_sample(replace(config, split="validation"), 0, 0)["json"])
     assert told["identity"] == "White_F_2"
+
+
+class StandInRay(ModuleType):
+    """A cluster of one process that goes down at a job, or carries all of them out."""
+
+    class exceptions:
+        class RayError(Exception): ...
+
+        class RayTaskError(RayError): ...
+
+    def __init__(self, fatal: int | None = None) -> None:
+        super().__init__("ray")
+        self.fatal, self.retries, self.open = fatal, None, False
+
+    def is_initialized(self) -> bool:
+        return self.open
+
+    def init(self, **_: object) -> None:
+        self.open = True
+
+    def shutdown(self) -> None:
+        self.open = False
+
+    def remote(self, *, max_retries: int, num_cpus: int) -> Callable:
+        self.retries = max_retries
+        return lambda work: SimpleNamespace(remote=lambda job: (work, job))
+
+    def wait(self, running: list, num_returns: int) -> tuple[list, list]:
+        return running[:num_returns], running[num_returns:]
+
+    def get(self, reference: tuple) -> object:
+        work, job = reference
+        if job == self.fatal:
+            raise self.exceptions.RayError("the node died")
+        return work(job)
+
+
+def test_ray_gets_each_job_with_retries_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = StandInRay()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    done = dict(map_jobs(lone_jobs.square, [1, 2, 3, 4, 5], workers=2, engine="ray"))
+    assert done == {n: n * n for n in range(1, 6)}
+    assert ray.retries == 3 and not ray.open
+
+
+def test_a_cluster_that_goes_down_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = StandInRay(fatal=3)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(WorkerLostError, match="same command again: what is finished is kept"):
+        list(map_jobs(lone_jobs.square, [1, 2, 3], workers=1, engine="ray"))
+    assert not ray.open

@@ -58,6 +58,12 @@ class NumericalError(VivantError):
     exit_code = 7
 
 
+class WorkerLostError(VivantError):
+    """Processes that worked side by side were killed again and again."""
+
+    exit_code = 8
+
+
 class CancelledError(VivantError):
     """The user stopped the run; what was finished is kept."""
 

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Literal, TypeVar
 
-from vivant.core.errors import BadInputError, VivantError
+from vivant.core.errors import BadInputError, WorkerLostError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -15,12 +15,6 @@ Engine = Literal["processes", "ray"]
 
 ATTEMPTS = 4
 """So often a job is begun whose worker was killed."""
-
-
-class WorkerLostError(VivantError):
-    """Workers were killed again and again."""
-
-    exit_code = 8
 
 
 def map_jobs(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from vivant.core.errors import MissingExtraError
+from vivant.core.errors import MissingExtraError, WorkerLostError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -14,6 +14,7 @@ def map_on_ray(work: Callable[[J], R], jobs: Sequence[J], workers: int, attempts
 
     Raises:
         MissingExtraError: If ray is not installed.
+        WorkerLostError: If a job's workers are killed again and again, or the cluster goes down.
     """
     try:
         import ray
@@ -34,6 +35,14 @@ def map_on_ray(work: Callable[[J], R], jobs: Sequence[J], workers: int, attempts
             for reference in done:
                 number = running.pop(reference)
                 yield jobs[number], ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        # The job itself failed: this is its own error, too.
+        raise
+    except ray.exceptions.RayError as error:
+        raise WorkerLostError(
+            f"The Ray cluster lost its workers ({type(error).__name__}): too little memory, or a machine went down? "
+            "Give the same command again: what is finished is kept."
+        ) from error
     finally:
         if own:
             ray.shutdown()
