@@ -41,7 +41,7 @@ class LossConfig:
         Raises:
             BadInputError: If a number is out of range.
         """
-        expect_within(self, ssim=(0, 1), mask=(0, math.inf))
+        expect_within(self, ssim=(0, 1), mask=(0, math.inf), perceptual=(0, math.inf))
 
 
 @dataclass(frozen=True)
