@@ -3,7 +3,7 @@
     python benchmarks/bench_threads.py [--size 512] [--splats 40000] [--runs 25]
 
 Told is the fastest of several runs. Where a thread's clock is much longer than its processor time, other
-programs had its processor: then the ratio says nothing. `outside` is what runs on one thread whatever is asked for.
+programs had its processor: then the ratio says nothing. `outside` is what runs on one thread whatever is asked.
 """
 
 import argparse
