@@ -46,6 +46,9 @@ MAIN = [
     for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     for side in ("left", "right")
 ]
+DOUBT_PX = 40.0
+"""A body point that lies farther off was misread."""
+
 METRICS = ("psnr", "ssim", "ms_ssim", "flip", "gmsd", "iou")
 
 
@@ -137,23 +140,38 @@ def frame_at(film: Path, seconds: float) -> Tensor:
 
 
 def triangulate(lenses: list[Lens], people: list[Person]) -> tuple[Float[Tensor, "points 3"], Tensor]:
-    """Places of the main joints, and how far they lie from the rays in pixels (mean over views)."""
+    """Places of the main joints, and how far each lies from what was seen, in pixels (median over views).
+
+    Each pair of cameras proposes a place; that which most cameras agree with is refined by those.
+    """
     rows = [BODY_POINTS.index(name) for name in MAIN]
-    planes, weights = [], []
-    for lens, person in zip(lenses, people, strict=True):
-        rays = lens.rays(photo_pixels(person, person.keypoints[rows]))
-        matrix = lens.cam_from_world[:3]
-        weight = person.confidence[rows].clamp(min=0.01)
-        planes.append((rays[:, :, None] * matrix[2] - matrix[:2]) * weight[:, None, None])
-        weights.append(weight)
-    system = torch.cat(planes, 1).double()
-    places = torch.linalg.svd(system).Vh[:, -1]
-    points = (places[:, :3] / places[:, 3:]).float()
-    errors = []
-    for lens, person in zip(lenses, people, strict=True):
-        seen = photo_pixels(person, person.keypoints[rows])
-        errors.append((_pixels(lens, points) - seen).norm(dim=1).mean())
-    return points, torch.stack(errors)
+    seen = torch.stack([photo_pixels(person, person.keypoints[rows]) for person in people])
+    trust = torch.stack([person.confidence[rows].clamp(min=0.01) for person in people])
+    rays = torch.stack([lens.rays(pixels) for lens, pixels in zip(lenses, seen, strict=True)])
+    matrices = torch.stack([lens.cam_from_world[:3] for lens in lenses])
+    planes = rays[..., None] * matrices[:, None, None, 2] - matrices[:, None, :2]
+
+    def solved(weights: Float[Tensor, "views points"]) -> Float[Tensor, "points 3"]:
+        system = (planes * weights[..., None, None]).transpose(0, 1).flatten(1, 2).double()
+        places = torch.linalg.svd(system).Vh[:, -1]
+        return (places[:, :3] / places[:, 3:]).float()
+
+    def missed(points: Float[Tensor, "points 3"]) -> Float[Tensor, "views points"]:
+        return torch.stack(
+            [(_pixels(lens, points) - at).norm(dim=1) for lens, at in zip(lenses, seen, strict=True)]
+        )
+
+    best, points = torch.full((len(MAIN),), torch.inf), torch.zeros(len(MAIN), 3)
+    for pair in itertools.combinations(range(len(lenses)), 2):
+        chosen = torch.zeros(len(lenses), 1)
+        chosen[list(pair)] = 1.0
+        proposed = solved(chosen * trust)
+        cost = (missed(proposed).clamp(max=DOUBT_PX) * trust).sum(0)
+        points = torch.where((cost < best)[:, None], proposed, points)
+        best = torch.minimum(cost, best)
+    for _ in range(5):
+        points = solved(trust / (1 + (missed(points) / DOUBT_PX).square()))
+    return points, missed(points).median(0).values
 
 
 def photo_pixels(person: Person, pixels: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

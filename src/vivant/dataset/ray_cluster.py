@@ -40,7 +40,7 @@ def map_on_ray(work: Callable[[J], R], jobs: Sequence[J], workers: int, attempts
         raise
     except ray.exceptions.RayError as error:
         raise WorkerLostError(
-            f"The Ray cluster lost its workers ({type(error).__name__}): too little memory, or a machine went down? "
+            f"The Ray cluster lost its workers ({type(error).__name__}): too little memory, or a machine down? "
             "Give the same command again: what is finished is kept."
         ) from error
     finally:
