@@ -105,6 +105,11 @@ def test_export_writes_splats(vivant: Vivant, avatar: Path) -> None:
         (("render", "{broken}", "-o", "a.png"), 2, "damaged"),
         (("animate", "{photo}", "-o", "a.mp4"), 2, "Make an avatar of it first: `vivant create "),
         (("render", "{avatar}", "-o", "{avatar}/a.png"), 5, "is a file, not a folder"),
+        (("export", "{avatar}", "{avatar}/a.ply"), 5, "Name another folder."),
+        (("export", "{folder}", "a.ply"), 2, "is a folder, a file is needed"),
+        (("view", "{folder}"), 2, "is a folder, a file is needed"),
+        (("animate", "{avatar}", "--from", "{folder}"), 2, "is a folder, a file is needed"),
+        (("animate", "{avatar}", "--motion", "folder.bvh"), 2, "is a folder, a file is needed"),
     ],
 )
 def test_what_cannot_be_done_is_told(
@@ -113,10 +118,16 @@ def test_what_cannot_be_done_is_told(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(avatar.parent)
     (avatar.parent / "broken.avatar").write_bytes(avatar.read_bytes()[:5000])
+    for name in ("folder.avatar", "folder.bvh"):
+        (avatar.parent / name).mkdir()
     before = sorted(path.name for path in avatar.parent.iterdir())
-    filled = [a.format(avatar=avatar, broken=avatar.parent / "broken.avatar", photo=photo) for a in arguments]
-    got, _, err = vivant(*filled)
-    assert (got, said in err) == (code, True), err
+    names = {name: avatar.parent / f"{name}.avatar" for name in ("broken", "folder")}
+    got, _, err = vivant(*[a.format(avatar=avatar, photo=photo, **names) for a in arguments])
+    # A terminal of any width may break the line.
+    assert (got, said in " ".join(err.split())) == (code, True), err
+    if arguments[0] == "export":
+        # Its file has no flag before it.
+        assert "--out" not in err
     assert "Traceback" not in err and "bug" not in err
     assert sorted(path.name for path in avatar.parent.iterdir()) == before
 

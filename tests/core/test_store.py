@@ -76,6 +76,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         store.load(Motion, tmp_path / "none.safetensors")
 
 
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.avatar").mkdir()
+    with pytest.raises(BadFileError, match="x.avatar is a folder, a file is needed"):
+        store.load(Motion, tmp_path / "x.avatar")
+
+
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")

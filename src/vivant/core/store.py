@@ -61,12 +61,12 @@ def writing(path: Path) -> Iterator[Path]:
 
 def _why_not(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full: {path} cannot be written. Free some room, or use --out on another disk."
+        return f"The disk is full: {path} cannot be written. Free some room, or name a file on another disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path.parent} may not be written to. Choose another folder with --out."
+        return f"{path.parent} may not be written to. Name another folder."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"{path.parent} is a file, not a folder. Choose another folder with --out."
-    return f"{path} cannot be written: {error.strerror or error}. Choose another folder with --out."
+        return f"{path.parent} is a file, not a folder. Name another folder."
+    return f"{path} cannot be written: {error.strerror or error}. Name another folder."
 
 
 def _expect_name(path: Path) -> None:
@@ -86,7 +86,9 @@ def expect_writable(path: Path, needed_bytes: int = 0) -> None:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "not a folder")
         if path.is_dir():
-            raise OutputError(f"{path} is a folder, a file is to be written there. Remove it, or use --out.")
+            raise OutputError(
+                f"{path} is a folder, a file is to be written there. Remove it, or name another file."
+            )
         sweep(folder, path)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"vivant")
@@ -163,8 +165,7 @@ def load(kind: type[T], path: Path) -> T:
     Raises:
         BadFileError: If the file is missing, truncated, or holds something else.
     """
-    if not path.is_file():
-        raise BadFileError(f"{path} does not exist. Check the name and the folder.")
+    expect_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
@@ -179,6 +180,18 @@ def load(kind: type[T], path: Path) -> T:
             f"{path} is damaged or is no {kind.__name__} of vivant ({type(error).__name__}: {error}). "
             "Make it again, or copy it anew."
         ) from error
+
+
+def expect_file(path: Path) -> None:
+    """Make sure that there is a file to read.
+
+    Raises:
+        BadFileError: If it is a folder, or missing.
+    """
+    if path.is_dir():
+        raise BadFileError(f"{path} is a folder, a file is needed. Name a file in it, if it holds one.")
+    if not path.is_file():
+        raise BadFileError(f"{path} does not exist. Check the name and the folder.")
 
 
 def digest(value: Any) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vivant.core.errors import BadFileError, BadInputError, MissingExtraError, OutputError
 from vivant.core.images import to_bytes
-from vivant.core.store import writing
+from vivant.core.store import expect_file, writing
 
 
 def write_mp4(
@@ -82,8 +82,7 @@ def read_video(
         BadFileError: If the file is missing, or no film, or damaged from its first picture on.
         MissingExtraError: If the decoder is not there.
     """
-    if not path.is_file():
-        raise BadFileError(f"{path} does not exist.")
+    expect_file(path)
     side = f"if(gt(iw\\,ih)\\,min(iw\\,{max_side})\\,-2):if(gt(iw\\,ih)\\,-2\\,min(ih\\,{max_side}))"
     command = [
         _encoder(), "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file", "-i", f"file:{path}",

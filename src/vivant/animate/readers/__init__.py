@@ -8,6 +8,7 @@ from vivant.animate.readers.gltf import clip_names, read_gltf
 from vivant.animate.readers.own import clip_of, load_motion, save_motion
 from vivant.animate.readers.smpl import read_smpl
 from vivant.core.errors import BadFileError
+from vivant.core.store import expect_file
 
 FILES = (".bvh", ".glb", ".vrm", ".npz", ".motion")
 """Suffixes of motion files that are read."""
@@ -37,8 +38,7 @@ def read_clip(path: Path | str, clip: str | None = None) -> Clip:
         raise BadFileError(f"{path} is glTF in several files. Export it as one .glb (glTF Binary).")
     if kind not in FILES or kind == ".motion":
         raise BadFileError(f"{path} has the suffix {path.suffix!r}; motions are {', '.join(FILES)}.")
-    if not path.is_file():
-        raise BadFileError(f"{path} does not exist.")
+    expect_file(path)
     if kind in (".glb", ".vrm"):
         return read_gltf(path, clip)
     if clip is not None:
