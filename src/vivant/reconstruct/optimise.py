@@ -1,8 +1,6 @@
 """The stage: an avatar's splats are moved until their pictures are the views."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -15,6 +13,7 @@ from vivant.core import store
 from vivant.core.checks import expect_finite, expect_within
 from vivant.core.errors import BadInputError, CancelledError
 from vivant.core.run import Context
+from vivant.core.threads import one_torch_thread
 from vivant.reconstruct.adam import Adam, Rates
 from vivant.reconstruct.checkpoint import (
     Checkpoint,
@@ -125,7 +124,7 @@ def reconstruct(context: Context, avatar: Avatar, views: Views, config: Reconstr
         ReconstructionCancelledError: If the user interrupts; it carries the avatar so far.
         OutputError: If the checkpoint cannot be written.
     """
-    with torch.enable_grad(), _one_torch_thread():
+    with torch.enable_grad(), one_torch_thread():
         fit = Fit(context, avatar, views, config)
         try:
             fit.run()
@@ -135,17 +134,6 @@ def reconstruct(context: Context, avatar: Avatar, views: Views, config: Reconstr
                 f"Stopped after {fit.step_number} of {config.iterations} steps.{kept}", fit.cloud.avatar(avatar)
             ) from None
         return fit.cloud.avatar(avatar)
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Keep torch's workers from spinning beside the kernels' threads, which can slow both down thirtyfold."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Fit:
