@@ -10,7 +10,7 @@ at most, legs in the mean.
 
 With `--film` an avatar's own wave is filmed (4 s, 480 x 640), followed as `vivant animate --from` does, and
 compared: all joints in mm against the hips (after a turn about the vertical axis), bones in degrees, means over
-all frames, and seconds a picture.
+all frames, and seconds a picture, by the clock and of the processor.
 """
 
 import argparse
@@ -69,9 +69,10 @@ def follow(path: Path) -> None:
     with TemporaryDirectory() as folder:
         film = Path(folder) / "wave.mp4"
         write_frames(play(avatar, wave, Shot(480, 640)), film, wave.fps)
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         found = motion_from_film(Run(), film, avatar.rig, FilmConfig(retarget=RetargetConfig(fps=wave.fps)))
         seconds = (time.perf_counter() - begun) / len(wave)
+        busy = (time.process_time() - used) / len(wave)
     count = min(len(found), len(wave))
     ours, truth = places(found, avatar.rig)[:count], places(wave, avatar.rig)[:count]
     ours = ours @ about_y(ours, truth)
@@ -79,7 +80,7 @@ def follow(path: Path) -> None:
     for name, ends in BONES.items():
         turns = [angle(ours, truth, [avatar.rig.joint(f"{end}.{side}") for end in ends]) for side in "LR"]
         print(f"{name} {float(torch.stack(turns).mean()):.1f} degrees")
-    print(f"{seconds:.1f} s a picture")
+    print(f"{seconds:.1f} s a picture, {busy:.1f} s of the processor")
 
 
 def places(motion: Motion, rig: Rig) -> torch.Tensor:

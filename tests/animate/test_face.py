@@ -70,6 +70,17 @@ def test_closed_lids_cover_the_eyes_with_skin_and_open_ones_do_not(pale: Avatar)
     torch.testing.assert_close(painted(pale, 1.0), torch.tensor([0.8, 0.7, 0.6]).expand_as(painted(pale, 1.0)))
 
 
+def test_a_closed_lid_goes_on_with_the_light_of_the_skin_beside_it(pale: Avatar) -> None:
+    aside = pale.splats.means[:, 0].abs()
+    eyes = load_anny().face_region[pale.binding.face] == 1
+    sh = pale.splats.sh.clone()
+    shaded = torch.stack([0.9 - 4 * aside, torch.full_like(aside, 0.7), torch.full_like(aside, 0.6)], dim=-1)
+    sh[~eyes] = sh_from_colors(shaded.clamp(0.3, 1))[~eyes]
+    red = painted(replace(pale, splats=replace(pale.splats, sh=sh)), 1.0)[:, 0]
+    outer = aside[eyes] > aside[eyes].median()
+    assert float(red[~outer].mean()) > float(red[outer].mean()) + 0.02
+
+
 def test_a_lid_comes_down_from_above(pale: Avatar) -> None:
     blue = painted(pale, 0.4)[:, 2]
     heights = pale.splats.means[load_anny().face_region[pale.binding.face] == 1, 1]

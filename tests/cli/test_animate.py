@@ -106,6 +106,7 @@ def test_export_writes_splats(vivant: Vivant, avatar: Path) -> None:
         (("animate", "{photo}", "-o", "a.mp4"), 2, "Make an avatar of it first: `vivant create "),
         (("render", "{avatar}", "-o", "{avatar}/a.png"), 5, "is a file, not a folder"),
         (("export", "{avatar}", "{avatar}/a.ply"), 5, "Name another folder."),
+        (("export", "{avatar}", "a.usdz", "--motion", "wave", "walk"), 2, "one clip; 2 are given"),
         (("export", "{folder}", "a.ply"), 2, "is a folder, a file is needed"),
         (("view", "{folder}"), 2, "is a folder, a file is needed"),
         (("animate", "{avatar}", "--from", "{folder}"), 2, "is a folder, a file is needed"),

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,7 +8,7 @@ import torch
 from PIL import Image
 
 from vivant.core.errors import BadInputError
-from vivant.export import write_frames
+from vivant.export import expect_film, write_frames
 
 
 def frames(count: int = 3, alpha: float = 1.0) -> list[torch.Tensor]:
@@ -69,6 +72,18 @@ def test_an_error_on_the_way_leaves_the_old_pictures(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_frames(broken(), tmp_path / "film.png", 10.0)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["0000.png", "0001.png", "film"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nothing tells whether a process runs")
+def test_pictures_that_a_killed_run_left_are_swept_by_the_next(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for process in (dead.pid, os.getpid()):
+        part = tmp_path / f".film.{process}.part"
+        part.mkdir()
+        (part / "0000.png").write_bytes(b"half")
+    expect_film(tmp_path / "film.png")
+    assert [path.name for path in tmp_path.iterdir()] == [f".film.{os.getpid()}.part"]
 
 
 def test_another_suffix_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ from vivant.splat import colors_from_sh, sh_from_colors
 
 MOUTH_SPLATS = 2500
 
-LASHES = 0.65
+LASHES = 0.82
 """How bright the edge of a closed lid is, against the skin."""
+
+EVEN = 0.008
+"""Metres over which the colour of the skin round an eye is evened out on its closed lid."""
 
 HIDDEN = 0.63
 """Eyes this much darker than the cheek below are behind sunglasses, or in deep shade: lids cannot be seen.
@@ -96,7 +99,7 @@ def lid_of(
     if len(eye) < 4 or not len(far) or float(far.max()) < 1e-3:
         return None
     moved = (far > 0.2 * far.max()) & (region[index] == _SKIN)
-    lid, edge = index[moved], (far > 0.93 * far.max())[moved]
+    lid, edge = index[moved], ((far / far.max() - 0.88) / 0.12).clamp(0, 1)[moved]
     center = means[eye].median(0).values
     away = means - center
     cheek = (region == _SKIN) & (away[:, 0].abs() < 0.015) & (away[:, 2] > -0.02)
@@ -111,7 +114,13 @@ def lid_of(
         return None
     low, high = means[eye, 1].min(), means[eye, 1].max()
     begins = 0.7 * ((high - means[eye, 1]) / (high - low).clamp(min=1e-4))
-    closed = torch.cat([skin.expand(len(eye), 3), torch.where(edge[:, None], LASHES * skin, skin)])
+    # The light on the skin all round the eye goes on over the lid; brows and lashes are not skin.
+    around = (region == _SKIN) & (away.norm(dim=-1) < 0.035) & (colors.mean(-1) > 0.85 * skin.mean())
+    around[covered] = False
+    seen = (around | cheek).nonzero()[:, 0]
+    near = torch.exp(-torch.cdist(means[covered], means[seen]).square() / (2 * EVEN**2)) * counts[seen]
+    closed = near @ colors[seen] / near.sum(1, keepdim=True).clamp(min=1e-12)
+    closed[len(eye) :] *= 1 - (1 - LASHES) * edge[:, None]
     return Lid(covered, closed, torch.cat([begins, torch.zeros(len(lid))]))
 
 

@@ -373,10 +373,11 @@ def write_animation(
     first = next(pictures, None)
     if first is None:
         raise BadInputError(f"{path} needs at least one frame.")
-    with writing(path) as temporary:
-        kind = "GIF" if path.suffix.lower() == ".gif" else "WEBP"
+    kind = "GIF" if path.suffix.lower() == ".gif" else "WEBP"
+    # PIL leaves files that it opens itself open on Ctrl-C.
+    with writing(path) as temporary, temporary.open("w+b") as file:
         first.save(
-            temporary, kind, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0,
+            file, kind, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0,
             quality=quality, method=2,
         )  # fmt: skip
 

@@ -103,7 +103,10 @@ def sweep(folder: Path, path: Path) -> None:
     # The first star finds parts of parts, too: a record saved within a file that is being written.
     for part in folder.glob(f".*{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
         if _is_left(part):
-            part.unlink(missing_ok=True)
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
 
 
 def _is_left(part: Path) -> bool:

@@ -103,7 +103,7 @@ def export_avatar(
         # Before the long work.
         humanoid_joints(avatar.rig.joint_names)
     if kind == ".usdz":
-        expect_usd()
+        expect_usd(len(motions))
     figure = make_figure(avatar, motions, config.texture_size, lambda part: context.advance(0.95 * part))
     if kind == ".glb":
         _write(build_figure(figure, unlit=not config.lit, quality=config.quality), path)

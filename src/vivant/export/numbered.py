@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vivant.core.errors import BadInputError
-from vivant.core.store import expect_writable, writing
+from vivant.core.store import expect_writable, sweep, writing
 
 
 @contextmanager
@@ -41,3 +41,4 @@ def expect_numbered_folder(folder: Path, suffix: str) -> None:
             "Name another folder."
         )
     expect_writable(folder / f"0000{suffix}")
+    sweep(folder.parent, folder)

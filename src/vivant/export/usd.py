@@ -18,12 +18,15 @@ from vivant.export.figure import Figure, closed, continuous_quats
 from vivant.records import Motion
 
 
-def expect_usd() -> None:
-    """Make sure before long work that USD files can be written.
+def expect_usd(clips: int = 0) -> None:
+    """Make sure before long work that a USD file with so many clips can be written.
 
     Raises:
+        BadInputError: If there are several clips.
         MissingExtraError: If OpenUSD is not installed.
     """
+    if clips > 1:
+        raise BadInputError(f"A .usdz holds one clip; {clips} are given. Export one file each.")
     try:
         import pxr.Usd  # noqa: F401
     except ImportError as error:
@@ -42,9 +45,7 @@ def write_usdz(figure: Figure, path: Path, *, quality: int) -> None:
         MissingExtraError: If OpenUSD is not installed.
         OutputError: If the file cannot be written.
     """
-    expect_usd()
-    if len(figure.motions) > 1:
-        raise BadInputError(f"A .usdz holds one clip; {len(figure.motions)} are given. Export one file each.")
+    expect_usd(len(figure.motions))
     from pxr import Sdf, UsdUtils
 
     with tempfile.TemporaryDirectory() as folder:
