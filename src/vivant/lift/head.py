@@ -132,10 +132,14 @@ def comb(skin: Skin, regions: Regions, cut: Cut) -> Float[ndarray, "verts 3"]:
 
 def hair_zone(rest: Float[ndarray, "points 3"], scalp: ndarray, regions: Regions, cut: Cut) -> ndarray:
     """0 to 1: where hair or hat is on the head, the neck and, if it is long, the back."""
-    if not cut.over_ears:
-        return scalp
     height, front = (rest[:, 1] - regions.eyes) / regions.unit, (rest[:, 2] - regions.front) / regions.unit
     wide = np.abs(rest[:, 0]) / regions.unit
+    # Down the temples and before the ears, where the face's region already begins.
+    hairline = np.interp(front, [-0.40, -0.32, -0.25, -0.20], [0.00, -0.03, 0.10, 0.25])
+    temples = ramp(height - hairline, -0.03, 0.03) * ramp(front, -0.44, -0.38) * ramp(wide, 0.22, 0.26)
+    scalp = np.maximum(scalp, temples)
+    if not cut.over_ears:
+        return scalp
     # Behind the cheeks at the ears, behind the neck's sides lower down.
     border = np.interp(height, [-0.6, -0.32, -0.2, 0.3], [-0.40, -0.29, -0.22, -0.18])
     end = (cut.low - regions.eyes) / regions.unit
