@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vivant.body import forward_kinematics
 from vivant.core.errors import BadInputError
+from vivant.core.store import expect_writable
 from vivant.export.figure import expect_of_rig
 from vivant.export.numbered import expect_numbered_folder, numbered_folder
 from vivant.records import Avatar, Motion, Pose, Splats
@@ -78,6 +79,8 @@ def _posed(avatar: Avatar, motion: Motion, frame: int) -> Splats:
 
 
 def _write(splats: Splats, path: Path, raw: bool, pad_sh3: bool) -> None:
+    # It also sweeps what a killed run left beside.
+    expect_writable(path)
     suffix = path.suffix.lower()
     if suffix == ".ply":
         write_ply(splats, path, upright=not raw, pad_sh3=pad_sh3)
