@@ -134,12 +134,11 @@ def hair_zone(rest: Float[ndarray, "points 3"], scalp: ndarray, regions: Regions
     """0 to 1: where hair or hat is on the head, the neck and, if it is long, the back."""
     height, front = (rest[:, 1] - regions.eyes) / regions.unit, (rest[:, 2] - regions.front) / regions.unit
     wide = np.abs(rest[:, 0]) / regions.unit
-    # Down the temples and before the ears, where the face's region already begins.
-    hairline = np.interp(front, [-0.40, -0.32, -0.25, -0.20], [0.00, -0.03, 0.10, 0.25])
-    temples = ramp(height - hairline, -0.03, 0.03) * ramp(front, -0.44, -0.38) * ramp(wide, 0.22, 0.26)
-    scalp = np.maximum(scalp, temples)
     if not cut.over_ears:
-        return scalp
+        # Down the temples and before the ears, where the face's region already begins.
+        hairline = np.interp(front, [-0.40, -0.32, -0.25, -0.20], [0.00, -0.03, 0.10, 0.25])
+        temples = ramp(height - hairline, -0.03, 0.03) * ramp(front, -0.44, -0.38) * ramp(wide, 0.22, 0.26)
+        return np.maximum(scalp, temples)
     # Behind the cheeks at the ears, behind the neck's sides lower down.
     border = np.interp(height, [-0.6, -0.32, -0.2, 0.3], [-0.40, -0.29, -0.22, -0.18])
     end = (cut.low - regions.eyes) / regions.unit
@@ -229,7 +228,7 @@ def _has_rings(rest: ndarray, color: ndarray, weight: ndarray, top: float) -> bo
     rings, wide = (_profile(level, color, weight, steps, reach) for reach in (STRIPE, STRAND))
     # Hair above a forehead is one ring; several are a pattern.
     wave = (rings - wide).mean(1)
-    return int((np.diff(np.sign(wave[np.abs(wave) > 0.3 * STRONG])) != 0).sum()) >= 4
+    return int((np.diff(np.sign(wave[np.abs(wave) > 0.3 * STRONG])) != 0).sum()) >= 3
 
 
 def _turned_round(rest: ndarray, color: ndarray, weight: ndarray, asked: ndarray) -> ndarray:
