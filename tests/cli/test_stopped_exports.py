@@ -17,6 +17,14 @@ Vivant = Callable[..., tuple[int, str, str]]
 SMALL = ("--size", 48, 64, "--fps", 4, "--seconds", 1)
 
 
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """Tests that run in the background of a shell are told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def avatar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(texture, "AROUND", ((0.0, 2),))

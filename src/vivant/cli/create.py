@@ -6,6 +6,7 @@ from typing import Annotated
 
 from vivant.cli import terminal
 from vivant.cli.options import Positional, named, parse
+from vivant.core.errors import OutputError
 
 RECOMMENDED = "quick"
 """The recipe we recommend today."""
@@ -81,6 +82,8 @@ def carry_out(options: JobOptions, name: str, config: object, begun: float) -> i
     from vivant.recipes import Files, build_and_deliver, sample_photo, with_person
 
     photo = options.photo or sample_photo()
+    if options.out is not None and options.out.is_file():
+        raise OutputError(f"{options.out} is a file, not a folder. Name a folder with --out.")
     files = Files.named(options.out or (photo.parent if options.photo else Path()), photo.stem)
     for path in files.paths:
         store.expect_writable(path, ROOM_NEEDED)
