@@ -12,7 +12,7 @@ import torch
 
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
-from vivant.training import People, find_training, read_wearers, train
+from vivant.training import SIZES, People, find_training, read_wearers, train
 
 
 def main() -> None:
@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--start", type=Path, help="weights to begin from")
     parser.add_argument("--wearers", type=Path, help="people, from tools/bake_wearers.py")
-    parser.add_argument("--rehearse", action="store_true", help="everything very small, in a minute")
+    parser.add_argument("--size", choices=SIZES, default="full", help="reduced: for a processor in an hour")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     told = parser.parse_args()
-    training = find_training(told.network, rehearse=told.rehearse)
+    training = find_training(told.network, size=told.size)
     given = {name: getattr(told, name) for name in ("minutes", "time_left", "learning_rate")}
     config = dataclasses.replace(training.config, **{k: v for k, v in given.items() if v is not None})
     people = dataclasses.replace(training.people, people=told.people or training.people.people)

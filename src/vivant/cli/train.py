@@ -37,8 +37,9 @@ class TrainOptions:
     learning_rate: float | None = None
     """Largest step. Default: what we recommend."""
 
-    rehearse: bool = False
-    """A very small network and pictures: everything runs, in a minute on a laptop."""
+    size: Literal["full", "reduced", "rehearsal"] = "full"
+    """full: for a GPU. reduced: a smaller network that a processor trains in an hour. rehearsal: a tiny one:
+    everything runs, in a minute on a laptop."""
 
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
@@ -67,7 +68,7 @@ def run(arguments: list[str]) -> int:
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    training = find_training(options.network, rehearse=options.rehearse)
+    training = find_training(options.network, size=options.size)
     given = {name: getattr(options, name) for name in ("minutes", "time_left", "learning_rate", "seed")}
     config = dataclasses.replace(training.config, **{k: v for k, v in given.items() if v is not None})
     people = dataclasses.replace(

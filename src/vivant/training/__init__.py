@@ -4,11 +4,12 @@ from vivant.training.batch import Source, TrainBatch
 from vivant.training.loop import TrainConfig, Trained, train
 from vivant.training.objectives import Judged, Objective
 from vivant.training.people import People, PeopleConfig
-from vivant.training.table import Training, find_training
+from vivant.training.table import SIZES, Training, find_training
 from vivant.training.wearer_files import read_wearers, write_wearers
 from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
 __all__ = [
+    "SIZES",
     "Crowd",
     "Judged",
     "Objective",

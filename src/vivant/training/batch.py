@@ -30,6 +30,9 @@ class TrainBatch:
     normals: Float[Tensor, "people views 3 size size"]
     """Of the dressed surface; 0 outside."""
 
+    guides: Float[Tensor, "people views 4 size size"]
+    """The same surface with what the photo tells of its colours: seen ones, and guesses elsewhere."""
+
     body_normals: Float[Tensor, "people views 3 size size"]
     skeleton: Float[Tensor, "people views 3 size size"]
     cam_from_world: Float[Tensor, "people views 4 4"]

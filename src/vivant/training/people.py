@@ -15,6 +15,7 @@ from vivant.networks import TASKS
 from vivant.records import Pose
 from vivant.training.batch import TrainBatch
 from vivant.training.drawing import draw_bones, draw_faces, smooth_normals, spread
+from vivant.training.projection import completed_colors, seen_vertices
 from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
 SWAY = {
@@ -129,12 +130,14 @@ class People:
         seen = cameras.to(self.device)
         light = torch.nn.functional.normalize(torch.randn(3, generator=g) + torch.tensor([0, 0.7, 1.2]), dim=0)
         ambient = 0.35 + 0.4 * float(torch.rand(1, generator=g))
-        images, normals, depth = self._draw_dressed(wearer, joints, seen, light.to(self.device), ambient)
+        drawn = self._draw_dressed(wearer, joints, seen, light.to(self.device), ambient)
+        images, normals, depth, guides = drawn
         body = self._draw_body(wearer, joints, seen)
         skeleton = self._draw_skeleton(wearer, joints, seen)
         matrices, intrinsics = seen.cam_from_world, seen.intrinsics
         photo = (images[:1], body[:1], depth[:1], matrices[:1], intrinsics[:1], joints[:1])
-        views = (images[1:], normals[1:], body[1:], skeleton[1:], matrices[1:], intrinsics[1:], joints[1:])
+        told = (guides[1:], body[1:], skeleton[1:], matrices[1:], intrinsics[1:], joints[1:])
+        views = (images[1:], normals[1:], *told)
         number = torch.tensor([TASKS.index(task)], device=self.device)
         return (*photo, *(value[None] for value in views), wearer.body_verts[None], number)
 
@@ -176,23 +179,28 @@ class People:
 
     def _draw_dressed(
         self, wearer: Wearer, joints: Tensor, seen: Cameras, light: Tensor, ambient: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Colour with mask, normals, and depth."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Colour with mask, normals, depth, and colour with mask as the first picture alone tells it."""
         fine = seen.resized(seen.width * self.config.samples, seen.height * self.config.samples)
         verts = skin_points(wearer.verts, wearer.skin_joints, wearer.skin_weights, joints)
         normals = smooth_normals(verts, wearer.faces)
         shade = ambient + (1 - ambient) * (normals @ light).clamp(min=0)
         normals_cam = normals @ seen.cam_from_world[:, :3, :3].mT
-        values = torch.cat(
-            [wearer.colors * shade[..., None], torch.ones_like(shade)[..., None], normals_cam], dim=-1
-        )
         face, barycentric, depth = draw_faces(
             verts, wearer.faces, fine.cam_from_world, fine.intrinsics, fine.width
         )
+        told = wearer.colors * shade[:1, :, None]
+        seen_verts = seen_vertices(verts[0], normals[0], depth[0], fine.cam_from_world[0], fine.intrinsics[0])
+        head = float(wearer.joints_rest[self._names.index("head"), 1])
+        told = completed_colors(wearer.verts, told[0], seen_verts, head).expand(len(verts), -1, -1)
+        shown = torch.cat([wearer.colors * shade[..., None], torch.ones_like(shade)[..., None]], dim=-1)
+        values = torch.cat([shown, normals_cam, told], dim=-1)
         pictures = spread(face, barycentric, wearer.faces, values)
         pictures = torch.nn.functional.avg_pool2d(pictures, self.config.samples)
-        shown = torch.nn.functional.normalize(pictures[:, 4:], dim=1) * pictures[:, 3:4]
-        return pictures[:, :4], shown, depth[:, :: self.config.samples, :: self.config.samples]
+        coverage = pictures[:, 3:4]
+        directions = torch.nn.functional.normalize(pictures[:, 4:7], dim=1) * coverage
+        coarse = torch.cat([pictures[:, 7:], coverage], dim=1)
+        return pictures[:, :4], directions, depth[:, :: self.config.samples, :: self.config.samples], coarse
 
     def _draw_body(
         self, wearer: Wearer, joints: Tensor, seen: Cameras

@@ -21,20 +21,26 @@ class Training:
     config: TrainConfig
 
 
-def find_training(name: str, *, rehearse: bool = False) -> Training:
+SIZES = ("full", "reduced", "rehearsal")
+"""Full: for a GPU. Reduced: what a processor learns in an hour. Rehearsal: every part runs, in a minute."""
+
+
+def find_training(name: str, *, size: str = "full") -> Training:
     """Look up a training.
 
     Args:
         name: `view`, `lifter` or `nerf`.
-        rehearse: A very small one: every part runs, in a minute on a laptop.
+        size: One of `SIZES`.
 
     Raises:
-        BadInputError: If there is no such training.
+        BadInputError: If there is no such training, or it is not made in that size.
     """
     makers = {"view": _view, "lifter": _lifter, "nerf": _nerf}
     if name not in makers:
         raise BadInputError(f"There is no training {name!r}; there are {', '.join(makers)}.")
-    return makers[name](rehearse)
+    if size not in SIZES:
+        raise BadInputError(f"Trainings are {', '.join(SIZES)}; {size!r} is none of them.")
+    return makers[name](size)
 
 
 SMALL_PEOPLE = PeopleConfig(people=2, views=3, size=64, pool=4, held_back=2, samples=1)
@@ -43,10 +49,17 @@ SMALL_CONFIG = TrainConfig(
 )
 
 
-def _view(rehearse: bool) -> Training:
-    if rehearse:
+def _view(size: str) -> Training:
+    if size == "rehearsal":
         network = ViewUNetConfig(size=64, channels=(16, 32, 32), heads=2, reference_side=4)
         return Training(ViewObjective(network, steps=4), SMALL_PEOPLE, SMALL_CONFIG)
+    if size == "reduced":
+        network = ViewUNetConfig(size=128, channels=(48, 96, 128))
+        return Training(
+            ViewObjective(network),
+            PeopleConfig(people=2, views=3, size=128, pool=256, held_back=8),
+            TrainConfig(learning_rate=1e-3, average=0.995, minutes=60, validate_every=10, validation_batches=4),
+        )
     return Training(
         ViewObjective(ViewUNetConfig()),
         PeopleConfig(people=8, views=8, size=256, pool=256, held_back=8),
@@ -54,10 +67,12 @@ def _view(rehearse: bool) -> Training:
     )
 
 
-def _lifter(rehearse: bool) -> Training:
-    if rehearse:
+def _lifter(size: str) -> Training:
+    if size == "rehearsal":
         network = LifterConfig(width=48, layers=1, heads=2, anchors=512, splats=8, channels=(8, 16), detail=8)
         return Training(LifterObjective(network, side=64), SMALL_PEOPLE, SMALL_CONFIG)
+    if size == "reduced":
+        raise BadInputError("The lifter is made in full size only; a processor would take days to train it.")
     return Training(
         LifterObjective(LifterConfig()),
         PeopleConfig(people=4, views=4, size=256, pool=256, held_back=8, tasks=("view", "pose")),
@@ -65,10 +80,17 @@ def _lifter(rehearse: bool) -> Training:
     )
 
 
-def _nerf(rehearse: bool) -> Training:
-    if rehearse:
+def _nerf(size: str) -> Training:
+    if size == "rehearsal":
         network = NerfConfig(side=32, channels=(8, 16), width=48, layers=2, coarse=16, fine=8)
         return Training(NerfObjective(network, points=256), SMALL_PEOPLE, SMALL_CONFIG)
+    if size == "reduced":
+        network = NerfConfig(side=32, width=96, layers=3, coarse=20, fine=12)
+        return Training(
+            NerfObjective(network, points=1024),
+            PeopleConfig(people=2, views=2, size=128, pool=256, held_back=8, tasks=("view", "pose")),
+            TrainConfig(learning_rate=2e-3, average=0.995, minutes=30, validate_every=5, validation_batches=6),
+        )
     return Training(
         NerfObjective(NerfConfig()),
         PeopleConfig(people=8, views=2, size=256, pool=256, held_back=8, tasks=("view", "pose")),

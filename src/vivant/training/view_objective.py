@@ -1,5 +1,7 @@
 """Training the view generator: flow matching, told coarse guides, body normals, skeletons and cameras."""
 
+import dataclasses
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -38,7 +40,9 @@ class ViewObjective:
     ) -> tuple[Tensor, dict[str, float]]:
         """Squared error of the clean estimate, weighted so that all noise levels count alike (EDM)."""
         clean = clean_views(batch)
-        conditions = conditions_of(batch, self.config, generator).dropped(DROP, generator)
+        conditions = conditions_of(batch, self.config)
+        spoilt = dataclasses.replace(conditions, guide=coarse_guides(conditions.guide, generator))
+        conditions = spoilt.dropped(DROP, generator)
         sigma = draw_sigmas(len(clean), generator, mean=0.4).to(clean)
         noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
         noisy = add_noise(clean, noise, sigma)
@@ -53,7 +57,7 @@ class ViewObjective:
         """Make views from noise and compare their colours."""
         device, unet = batch.photo.device, network
         assert isinstance(unet, ViewUNet)
-        conditions = conditions_of(batch, self.config, torch.Generator(device).manual_seed(0))
+        conditions = conditions_of(batch, self.config)
         encoded = unet.encode(conditions)
         clean = clean_views(batch)
 
@@ -89,15 +93,15 @@ def seen_colors(views: Float[Tensor, "people views 4 size size"]) -> Float[Tenso
     return ((views[:, :, :3] + 1) / 2).clamp(0, 1)
 
 
-def conditions_of(batch: TrainBatch, config: ViewUNetConfig, generator: torch.Generator) -> ViewConditions:
-    """All conditions; the guides are made coarse."""
+def conditions_of(batch: TrainBatch, config: ViewUNetConfig) -> ViewConditions:
+    """All conditions."""
     people, views, _, size, _ = batch.images.shape
     cameras = Cameras(batch.cam_from_world.flatten(0, 1), batch.intrinsics.flatten(0, 1), size, size)
     places = size // config.patch
     rays = plucker_rays(cameras, places, places, batch.images.new_tensor(MIDDLE)).unflatten(0, (people, views))
     return ViewConditions(
         reference=torch.cat([flat_colors(batch.photo), batch.photo_normals], dim=1),
-        guide=coarse_guides(flat_colors(batch.images), generator),
+        guide=flat_colors(batch.guides),
         normals=batch.body_normals,
         skeleton=2 * batch.skeleton - 1,
         rays=rays,
@@ -107,26 +111,26 @@ def conditions_of(batch: TrainBatch, config: ViewUNetConfig, generator: torch.Ge
 
 
 def coarse_guides(
-    views: Float[Tensor, "people views 4 size size"], generator: torch.Generator
+    guides: Float[Tensor, "people views 4 size size"], generator: torch.Generator
 ) -> Float[Tensor, "people views 4 size size"]:
-    """What a NeRF or splats would show instead of the truth: blurred, off in colour, with patches missing.
+    """Spoil guides as NeRFs and badly fitted splats do: blurred, off in colour, with patches missing.
 
-    People differ in how coarse their guides are, so that one network serves coarse and good ones.
+    People differ in how much, and half of the guides stay as sharp as they were: one network serves all.
     """
-    people, count = views.shape[:2]
+    people, count = guides.shape[:2]
 
     def draw(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device).to(views)
+        return torch.rand(shape, generator=generator, device=generator.device).to(guides)
 
     made = []
-    for person in views:
-        smaller = int(4 + 12 * draw(1))
+    for person in guides:
+        size = person.shape[-1]
+        smaller = int(max(1.0, (2 * float(draw(1)) - 1) * size / 16))
         blurred = nn.functional.avg_pool2d(person, smaller, ceil_mode=True)
         made.append(nn.functional.interpolate(blurred, person.shape[-2:], mode="bilinear", align_corners=False))
     guide = torch.stack(made)
-    gain = 1 + 0.3 * (draw(people, count, 3, 1, 1) - 0.5)
-    shift = 0.3 * (draw(people, 1, 3, 1, 1) - 0.5) * guide[:, :, 3:]
+    gain = 1 + 0.1 * (draw(people, count, 3, 1, 1) - 0.5)
     holes = nn.functional.interpolate(draw(people * count, 1, 8, 8), guide.shape[-2:], mode="bilinear")
-    solid = (holes.unflatten(0, (people, count)) > 0.2 * draw(people, 1, 1, 1, 1)).to(guide)
-    color = (guide[:, :, :3] * gain + shift) * solid
-    return torch.cat([color.clamp(-1, 1), guide[:, :, 3:]], dim=2)
+    rare = (draw(people, 1, 1, 1, 1) - 0.6).clamp(min=0) / 2
+    solid = (holes.unflatten(0, (people, count)) > rare).to(guide)
+    return torch.cat([(guide[:, :, :3] * gain * solid).clamp(-1, 1), guide[:, :, 3:]], dim=2)
