@@ -1,5 +1,6 @@
 """Ctrl-C and a polite `kill`, heard even where a library swallows them."""
 
+import _thread
 import signal
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,12 @@ from types import FrameType
 
 from vivant.core.progress import Event, Listener, Noted
 
+UNSTOPPABLE = ("numba", "llvmlite")
+"""Packages that lose exceptions or keep their lock when they are interrupted; then the program would hang."""
+
+AGAIN = 0.05
+"""Seconds after which a stop that had to wait is tried again."""
+
 
 class Stop:
     """Ends the work as Ctrl-C does: nothing half-written, what is finished is kept."""
@@ -15,11 +22,32 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
         """Whether a stop was asked for and nobody is known to have heard it."""
+        self._retry: threading.Timer | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal."""
+        """Handle a signal: at once, or as soon as the main thread compiles no kernel."""
         self.asked = True
-        raise KeyboardInterrupt
+        if self._retry is not None:
+            self._retry.cancel()
+        if not _is_within(frame, UNSTOPPABLE):
+            raise KeyboardInterrupt
+        self._retry = threading.Timer(AGAIN, self._again, (number,))
+        self._retry.daemon = True
+        self._retry.start()
+
+    def _again(self, number: int) -> None:
+        # Meanwhile the work may have stopped by itself, or ended.
+        if self.asked and signal.getsignal(number) is self:
+            _thread.interrupt_main(number)
+
+
+def _is_within(frame: FrameType | None, packages: tuple[str, ...]) -> bool:
+    """Whether a function of some packages is running."""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in packages:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
