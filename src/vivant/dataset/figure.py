@@ -85,23 +85,25 @@ def carried_joints(figure: Figure, pose: Pose) -> Float[Tensor, "joints 4 4"]:
     turned = now[:, :3, :3] @ begin[:, :3, :3].transpose(1, 2)
     # Where the anny root lies, before and now.
     home = body.joints_world[0]
-    root_begin, root_now = (t[0, :3, :3] @ home + t[0, :3, 3] for t in (begin, now))
-    transforms = torch.eye(4).repeat(len(rig.joint_names), 1, 1)
+    root_begin, root_now = ((t[0, :3, :3] @ home + t[0, :3, 3]).numpy() for t in (begin, now))
+    turns, places = turned.numpy(), rig.joints_world.numpy()
+    transforms = np.tile(np.eye(4, dtype=np.float32), (len(rig.joint_names), 1, 1))
+    numbers = {name: joint for joint, name in enumerate(body.joint_names)}
     for joint, (name, parent) in enumerate(zip(rig.joint_names, rig.joint_parents, strict=True)):
-        place = rig.joints_world[joint]
+        place = places[joint]
         theirs = ANNY_FROM_MIXAMO.get(short_name(name))
-        inherited = transforms[parent] if parent >= 0 else None
+        if parent < 0:
+            turn, moved = turns[0], root_now + turns[0] @ (place - root_begin)
+        else:
+            turn, moved = (
+                transforms[parent, :3, :3],
+                transforms[parent, :3, :3] @ place + transforms[parent, :3, 3],
+            )
         if theirs is not None:
-            turn = turned[body.joint(theirs)]
-        else:
-            turn = inherited[:3, :3] if inherited is not None else turned[0]
-        if inherited is None:
-            moved = root_now + turned[0] @ (place - root_begin)
-        else:
-            moved = inherited[:3, :3] @ place + inherited[:3, 3]
+            turn = turns[numbers[theirs]]
         transforms[joint, :3, :3] = turn
         transforms[joint, :3, 3] = moved - turn @ place
-    return transforms
+    return torch.from_numpy(transforms)
 
 
 def short_name(joint: str) -> str:

@@ -8,6 +8,7 @@ Neighbours evaluate their common edge with the same numbers but for the sign, so
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ BANDS = 4
 CORNER_0, CORNER_1, CORNER_2, NEARNESS, FUNCTIONS = 0, 3, 6, 9, 12
 """Places of the four linear functions of a triangle: factors of column and row, and a constant."""
 
+PLACES = 6
+"""Numbers of a projected corner."""
+
 
 def rasterize(
     verts_world: Tensor, faces: Tensor, cameras: Cameras, near: float, threads: int | None
@@ -35,34 +39,63 @@ def rasterize(
     barycentric = torch.empty(views, height, width, 3)
     corners = verts_world.detach().cpu().double().numpy()
     triangles = np.ascontiguousarray(faces.cpu().numpy(), np.int32)
+    space = Workspace()
     for view in range(views):
-        homogeneous = _project_corners(corners, cameras, view)
-        pictures = (picture[view].numpy() for picture in (depth, face, barycentric))
-        _draw_view(homogeneous, triangles, cameras.orthographic, near, threads or thread_count(), *pictures)
+        seen = find_nearest(
+            space, project_corners(corners, cameras, view), triangles, cameras[view], near, threads,
+            face[view].numpy(),
+        )  # fmt: skip
+        _resolve(seen, cameras.orthographic, depth[view].numpy(), barycentric[view].numpy(), threads)
     device = verts_world.device
     return depth.to(device), face.to(device), barycentric.to(device)
 
 
-def _project_corners(corners: np.ndarray, cameras: Cameras, view: int) -> np.ndarray:
-    """Homogeneous pixels (x w, y w, w), and z."""
+def project_corners(corners: np.ndarray, cameras: Cameras, view: int) -> np.ndarray:
+    """Homogeneous pixels (x w, y w, w), z, and the pixels themselves."""
     matrix = cameras.cam_from_world[view].detach().cpu().double().numpy()
     intrinsics = cameras.intrinsics[view].detach().cpu().double().numpy()
-    cam = corners @ matrix[:3, :3].T + matrix[:3, 3]
-    w = np.ones(len(cam)) if cameras.orthographic else cam[:, 2]
-    x = intrinsics[0, 0] * cam[:, 0] + intrinsics[0, 2] * w
-    y = intrinsics[1, 1] * cam[:, 1] + intrinsics[1, 2] * w
-    return np.stack([x, y, w, cam[:, 2]], axis=1)
+    projected = np.empty((len(corners), PLACES))
+    _project(np.ascontiguousarray(corners), matrix, intrinsics, cameras.orthographic, projected)
+    return projected
 
 
-def _draw_view(
-    corners: np.ndarray, faces: np.ndarray, orthographic: bool, near: float, threads: int,
-    depth: np.ndarray, face: np.ndarray, barycentric: np.ndarray,
-) -> None:  # fmt: skip
-    height, width = depth.shape
-    space = Workspace()
-    functions = space.take("functions", (len(faces), FUNCTIONS), np.float64)
-    boxes = space.take("boxes", (len(faces), 4), np.int32)
-    nearness = space.take("nearness", (height, width), np.float64)
+class Nearest(NamedTuple):
+    """What a picture's centres see, and the triangles' functions; in a workspace's memory."""
+
+    functions: np.ndarray
+    """As `_prepare` writes them."""
+
+    nearness: np.ndarray
+    """1 / z, or -z for an orthographic camera, where `face` is one."""
+
+    face: np.ndarray
+    """Number of the nearest triangle; -1 where nothing is."""
+
+
+def find_nearest(
+    space: Workspace, corners: np.ndarray, faces: np.ndarray, cameras: Cameras, near: float,
+    threads: int | None, face: np.ndarray | None = None, name: str = "",
+) -> Nearest:  # fmt: skip
+    """Find each pixel's nearest triangle.
+
+    Args:
+        space: Holds the result; ask under another `name` for another that shall live beside it.
+        corners: Projected.
+        faces: Three corners each.
+        cameras: One.
+        near: Nothing nearer is drawn.
+        threads: All processors if None.
+        face: Where to write the triangles' numbers; in `space` if None.
+        name: Of the result in `space`.
+    """
+    height, width, orthographic = cameras.height, cameras.width, cameras.orthographic
+    threads = threads or thread_count()
+    functions = space.take(f"{name} functions", (len(faces), FUNCTIONS), np.float64)
+    boxes = space.take(f"{name} boxes", (len(faces), 4), np.int32)
+    nearness = space.take(f"{name} nearness", (height, width), np.float64)
+    if face is None:
+        face = space.take(f"{name} face", (height, width), np.int32)
+    numbers = face
 
     def prepare(thread: int) -> None:
         begin, end = len(faces) * thread // threads, len(faces) * (thread + 1) // threads
@@ -74,11 +107,39 @@ def _draw_view(
         top, bottom = height * band // bands, height * (band + 1) // bands
         farthest = -math.inf if orthographic else 0.0
         nearest = -near if orthographic else 1 / near
-        _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, face)
-        _resolve_band(top, bottom, functions, orthographic, nearness, face, depth, barycentric)
+        _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, numbers)
 
     run_on_threads(prepare, threads)
     take_turns(draw, bands, threads)
+    return Nearest(functions, nearness, numbers)
+
+
+def _resolve(
+    seen: Nearest, orthographic: bool, depth: np.ndarray, barycentric: np.ndarray, threads: int | None
+) -> None:
+    height, count = len(depth), threads or thread_count()
+    bands = 1 if count == 1 else count * BANDS
+
+    def resolve(band: int) -> None:
+        top, bottom = height * band // bands, height * (band + 1) // bands
+        _resolve_band(top, bottom, seen.functions, orthographic, seen.nearness, seen.face, depth, barycentric)
+
+    take_turns(resolve, bands, count)
+
+
+@kernel
+def _project(corners, cam_from_world, intrinsics, orthographic, out):
+    m = cam_from_world
+    for i in range(corners.shape[0]):
+        x, y, z = corners[i, 0], corners[i, 1], corners[i, 2]
+        cam_x = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+        cam_y = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+        cam_z = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+        w = 1.0 if orthographic else cam_z
+        out[i, 0] = intrinsics[0, 0] * cam_x + intrinsics[0, 2] * w
+        out[i, 1] = intrinsics[1, 1] * cam_y + intrinsics[1, 2] * w
+        out[i, 2], out[i, 3] = w, cam_z
+        out[i, 4], out[i, 5] = out[i, 0] / w, out[i, 1] / w
 
 
 @kernel
@@ -129,7 +190,7 @@ def _bound(a, b, c, orthographic, near, width, height):
     for turn in range(3):
         p, q = (a, b) if turn == 0 else ((b, c) if turn == 1 else (c, a))
         if p[3] > near:
-            x, y = p[0] / p[2], p[1] / p[2]
+            x, y = p[4], p[5]
             left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
         if (p[3] > near) != (q[3] > near):
             # The edge goes through the near plane: the point there bounds what is seen.
@@ -164,7 +225,8 @@ def _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, face)
             for column in range(left, right):
                 x = column + 0.5
                 a, b, c = a0 * x + a_row, b0 * x + b_row, c0 * x + c_row
-                if a >= 0.0 and b >= 0.0 and c >= 0.0:
+                # One branch, not three: which of them fails nobody can foretell.
+                if (a >= 0.0) & (b >= 0.0) & (c >= 0.0):
                     near = n0 * x + n_row
                     if near > nearness[row, column] and near < nearest:
                         nearness[row, column] = near

@@ -6,7 +6,10 @@ in the order of their depth at each sample. Light is added in linear space: surr
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -65,6 +68,39 @@ class TexturedMesh:
                 raise BadInputError(
                     f"`{name}` holds {int(index.min())} to {int(index.max())}; 0 to {limit - 1} exist."
                 )
+
+    @cached_property
+    def arrays(self) -> "MeshArrays":
+        """What compiled kernels take, made once: the same person is drawn many times."""
+        texels, places = packed_textures(self.textures)
+        blended = self.face_blended.numpy()
+        return MeshArrays(
+            self.faces.int().numpy(), self.weld.int().numpy(), self.uv.float().numpy(),
+            self.uv_faces.int().numpy(), self.face_texture.int().numpy(), texture_areas(self).float().numpy(),
+            np.flatnonzero(~blended).astype(np.int32), np.flatnonzero(blended).astype(np.int32), texels, places,
+        )  # fmt: skip
+
+
+class MeshArrays(NamedTuple):
+    """A textured mesh for compiled kernels."""
+
+    faces: np.ndarray
+    weld: np.ndarray
+    uv: np.ndarray
+    uv_faces: np.ndarray
+    face_texture: np.ndarray
+    areas: np.ndarray
+    """Of `texture_areas`."""
+
+    solid: np.ndarray
+    """Numbers of the faces that do not blend."""
+
+    blended: np.ndarray
+    texels: np.ndarray
+    """Pixels of all levels of all textures, one after another."""
+
+    places: np.ndarray
+    """For each texture and level: its first texel, width, and height."""
 
 
 @dataclass(frozen=True)
@@ -152,18 +188,16 @@ def draw_textured(
         raise BadInputError(f"There is no backend {backend!r}; there are auto, numba and torch.")
     fine = cameras.resized(cameras.width * samples, cameras.height * samples)
     light = light_camera(verts_world, lighting)
-    normals = smooth_normals(mesh, verts_world)
     if backend == "torch" or (backend == "auto" and verts_world.device.type != "cpu"):
         from vivant.mesh import _textured_reference
 
+        normals = smooth_normals(mesh, verts_world)
         return MeshPictures(
             *_textured_reference.draw(verts_world, normals, mesh, fine, lighting, light, samples)
         )
     from vivant.mesh import _textured_numba
 
-    return MeshPictures(
-        *_textured_numba.draw(verts_world, normals, mesh, fine, lighting, light, samples, threads)
-    )
+    return MeshPictures(*_textured_numba.draw(verts_world, mesh, fine, lighting, light, samples, threads))
 
 
 def light_camera(verts_world: Float[Tensor, "verts 3"], lighting: Lighting) -> Cameras:
@@ -202,3 +236,19 @@ def texture_areas(mesh: TexturedMesh) -> Float[Tensor, " faces"]:
     u, v = b - a, c - a
     sizes = torch.tensor([float(t.levels[0].shape[0] * t.levels[0].shape[1]) for t in mesh.textures])
     return (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]).abs() * sizes.to(mesh.uv.device)[mesh.face_texture]
+
+
+def packed_textures(textures: tuple[Texture, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """All textures' texels in one array, and where each level begins, with its width and height."""
+    count = max(len(texture.levels) for texture in textures)
+    places = np.zeros((len(textures), count, 3), np.int64)
+    pieces, begin, start = [], 0, 0
+    for number, texture in enumerate(textures):
+        for level in range(count):
+            # The last level, one pixel, stands for all that would be smaller.
+            have = texture.levels[min(level, len(texture.levels) - 1)]
+            if level < len(texture.levels):
+                pieces.append(have.reshape(-1, 4).numpy())
+                start, begin = begin, begin + len(pieces[-1])
+            places[number, level] = start, have.shape[1], have.shape[0]
+    return np.concatenate(pieces), places
