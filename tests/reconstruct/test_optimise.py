@@ -156,6 +156,21 @@ def test_progress_tells_loss_and_psnr() -> None:
     assert "loss" in told[-1].note and "dB" in told[-1].note
 
 
+@pytest.mark.parametrize(("orthographic", "times"), [(False, 1.5), (True, 1.5), (False, 9.0), (True, 0.5)])
+def test_coarse_pixels_get_more_steps_but_no_more_than_twice(orthographic: bool, times: float) -> None:
+    views = true_views()
+    cameras = dataclasses.replace(views.cameras, orthographic=orthographic)
+    # The people stand in the origin. An orthographic camera's focal length is pixels a metre wherever they are.
+    depth = 1.0 if orthographic else float(cameras.cam_from_world[0, 2, 3])
+    config = dataclasses.replace(SHORT, coarse=depth / float(cameras.intrinsics[0, 0, 0]) / times)
+    told: list[Event] = []
+    views = dataclasses.replace(views, cameras=cameras)
+    reconstruct(Context(listener=told.append), make_avatar(50, grey=True), views, config)
+    steps = {1.5: 18, 9.0: 24, 0.5: 12}[times]
+    heard = [event.fraction for event in told if isinstance(event, Advanced)]
+    assert heard == [*(step / steps for step in range(10, steps, 10)), 1.0]
+
+
 def test_it_stops_when_nothing_gets_better() -> None:
     heard: list[Event] = []
     still = Rates(1e-12, 1e-12, 0.0, 0.0, 0.0, 0.0)

@@ -1,6 +1,7 @@
 """The stage: an avatar's splats are moved until their pictures are the views."""
 
 import math
+import statistics
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,9 @@ from vivant.splat import pose_splats, rasterize
 WINDOW = 50
 """Steps over which losses are averaged to be told, and to see whether they still fall."""
 
+MOST = 2.0
+"""How many times as many steps coarse pictures get at most."""
+
 
 @dataclass(frozen=True)
 class ReconstructConfig:
@@ -44,6 +48,10 @@ class ReconstructConfig:
 
     iterations: int = 1000
     """Steps; each compares one view."""
+
+    coarse: float = 0.0
+    """Metres that a pixel may cover at the person; where they cover more, the steps become as many times as
+    many, at most twice, and `hold` grows with them: outlines have farther to go. 0 leaves both as they are."""
 
     max_side: int = 1024
     """Views with more pixels along a side are reduced to this."""
@@ -91,7 +99,7 @@ class ReconstructConfig:
                 "at least 1 iteration, 16 px and a degree of 0 to 3 are needed."
             )
         expect_within(self, sh_every=(1, math.inf), plateau=(0, 1), checkpoint_every=(1, math.inf))
-        expect_within(self, threads=(0, math.inf))
+        expect_within(self, threads=(0, math.inf), coarse=(0, math.inf))
 
 
 class ReconstructionCancelledError(CancelledError):
@@ -131,7 +139,7 @@ def reconstruct(context: Context, avatar: Avatar, views: Views, config: Reconstr
         except KeyboardInterrupt:
             kept = f" {config.checkpoint} keeps the state to go on from." if fit.keep() else ""
             raise ReconstructionCancelledError(
-                f"Stopped after {fit.step_number} of {config.iterations} steps.{kept}", fit.cloud.avatar(avatar)
+                f"Stopped after {fit.step_number} of {fit.iterations} steps.{kept}", fit.cloud.avatar(avatar)
             ) from None
         return fit.cloud.avatar(avatar)
 
@@ -145,6 +153,11 @@ class Fit:
         self.threads = config.threads or None
         self.lpips = load_perceptual(config.loss, context.device)
         self.frames = prepare_frames(views, avatar.rig, config.max_side, context.device)
+        self.iterations = _steps(self.frames, views, config)
+        """Of this fit: the config's, or more where pixels are coarse."""
+        # More steps lead farther astray, too.
+        hold = config.regularise.hold * self.iterations / config.iterations
+        self.regularise = replace(config.regularise, hold=hold)
         self.corrections = Corrections(avatar.rig, views.poses, config.refine)
         self.rig = avatar.rig
         self.bands = max(avatar.splats.sh.shape[1], (config.sh_degree + 1) ** 2)
@@ -162,12 +175,12 @@ class Fit:
 
     def run(self) -> None:
         """Step until the end, or until nothing gets better."""
-        while self.step_number < self.config.iterations:
+        while self.step_number < self.iterations:
             self._step()
             self._report()
             if self._is_flat():
                 self.context.note(
-                    f"The fit stopped after {self.step_number} of {self.config.iterations} steps: "
+                    f"The fit stopped after {self.step_number} of {self.iterations} steps: "
                     "it did not get better any more."
                 )
                 break
@@ -183,11 +196,11 @@ class Fit:
     def _step(self) -> None:
         """Compare one view, and move everything a little."""
         config, frame = self.config, self._frame()
-        progress = self.step_number / config.iterations
+        progress = self.step_number / self.iterations
         self.cloud.forget_gradients()
         loss = self._compare(frame)
         total = loss.total + regularity(
-            self.cloud.splats(), self.neighborhood, config.regularise, threads=self.threads
+            self.cloud.splats(), self.neighborhood, self.regularise, threads=self.threads
         )
         if config.refine.poses:
             total = total + self.corrections.cost(frame.view)
@@ -267,7 +280,7 @@ class Fit:
 
     def _densify(self) -> None:
         config = self.config.densify
-        if config.is_due(self.step_number, self.config.iterations):
+        if config.is_due(self.step_number, self.iterations):
             generator = self._generator(-self.step_number)
             spacing = self.neighborhood.spacing
             self.cloud = densify(self.cloud, self.adam, self.demand, spacing, config, generator)
@@ -275,14 +288,14 @@ class Fit:
             self.sight = self._look()
             self.neighborhood = self._neighborhood()
         if config.mode == "adaptive" and config.reset_every and self.step_number % config.reset_every == 0:
-            if self.step_number <= config.end * self.config.iterations:
+            if self.step_number <= config.end * self.iterations:
                 reset_opacity(self.cloud, self.adam, config)
 
     def _report(self) -> None:
-        if self.step_number % 10 and self.step_number < self.config.iterations:
+        if self.step_number % 10 and self.step_number < self.iterations:
             return
         loss, psnr = (sum(values[-WINDOW:]) / len(values[-WINDOW:]) for values in (self.losses, self.psnrs))
-        self.context.advance(self.step_number / self.config.iterations, f"loss {loss:.4f}, {psnr:.1f} dB")
+        self.context.advance(self.step_number / self.iterations, f"loss {loss:.4f}, {psnr:.1f} dB")
 
     def _is_flat(self) -> bool:
         """Whether whole turns through the views stopped getting better."""
@@ -327,3 +340,16 @@ class Fit:
         self.neighborhood = self._neighborhood(found.start)
         self.losses, self.psnrs = found.losses[0].tolist(), found.losses[1].tolist()
         self.context.note(f"The fit goes on after step {found.step}, from {self.config.checkpoint}.")
+
+
+def _steps(frames: list[Frame], views: Views, config: ReconstructConfig) -> int:
+    """How many steps these views need."""
+    if config.coarse == 0:
+        return config.iterations
+    sizes = []
+    for frame in frames:
+        camera, root = frame.camera, views.poses.root[frame.view].to(frame.camera.cam_from_world)
+        matrix = camera.cam_from_world[0]
+        depth = 1.0 if camera.orthographic else float(matrix[2, :3] @ root + matrix[2, 3])
+        sizes.append(depth / float(camera.intrinsics[0, 0, 0]))
+    return round(config.iterations * min(max(statistics.median(sizes) / config.coarse, 1.0), MOST))

@@ -21,6 +21,7 @@ from vivant.splat import pose_splats, rasterize
 
 PHOTO_REFIT = ReconstructConfig(
     iterations=30,
+    coarse=2.5e-3,
     max_side=1024,
     unseen="still",
     loss=LossConfig(ssim=0.1, mask=1.0),
@@ -33,7 +34,7 @@ PHOTO_REFIT = ReconstructConfig(
         sh=2.4e-2,
         momentum=0.5,
     ),
-    regularise=RegulariseConfig(smooth=0.2, size=4.0, size_limit=1.0, needle=0.5, needle_limit=3.0, hold=0.02),
+    regularise=RegulariseConfig(smooth=0.2, size=4.0, size_limit=1.0, needle=4.0, needle_limit=2.5, hold=0.02),
 )
 """What is recommended after `lift`: seconds, and only what the photo shows moves."""
 
