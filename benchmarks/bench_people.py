@@ -40,8 +40,8 @@ def main() -> None:
         times = pool.map(draw_many, [arguments.folder] * arguments.processes)
     rates = [1 / clock for clock, _ in times]
     print(
-        f"{sum(rates):.1f} pictures a second in {len(rates)} processes ({', '.join(f'{r:.1f}' for r in rates)}); "
-        f"{1e3 * sum(cpu for _, cpu in times) / len(times):.0f} ms of processor time a picture"
+        f"{sum(rates):.1f} pictures a second in {len(rates)} processes "
+        f"({', '.join(f'{r:.1f}' for r in rates)}); {1e3 * sum(cpu for _, cpu in times) / len(times):.0f} ms of processor time a picture"
     )
     if arguments.peer:
         compare(arguments.folder, arguments.peer, arguments.out)
