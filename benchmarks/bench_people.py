@@ -39,9 +39,10 @@ def main() -> None:
     with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
         times = pool.map(draw_many, [arguments.folder] * arguments.processes)
     rates = [1 / clock for clock, _ in times]
+    each, cpu = ", ".join(f"{rate:.1f}" for rate in rates), sum(cpu for _, cpu in times) / len(times)
     print(
-        f"{sum(rates):.1f} pictures a second in {len(rates)} processes "
-        f"({', '.join(f'{r:.1f}' for r in rates)}); {1e3 * sum(cpu for _, cpu in times) / len(times):.0f} ms of processor time a picture"
+        f"{sum(rates):.1f} pictures a second in {len(rates)} processes ({each}); "
+        f"{1e3 * cpu:.0f} ms of processor time a picture"
     )
     if arguments.peer:
         compare(arguments.folder, arguments.peer, arguments.out)
