@@ -111,12 +111,12 @@ class Stages:
 
     calls: list[str] = field(default_factory=list)
 
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Put them into the quick recipe."""
+    def install(self, monkeypatch: pytest.MonkeyPatch, recipe: str = "quick") -> None:
+        """Put them into a recipe."""
         from vivant.fit import FitConfig
         from vivant.lift import LiftConfig
         from vivant.perceive import PerceiveConfig
-        from vivant.recipes import quick
+        from vivant.recipes import load_recipe
         from vivant.reconstruct import ReconstructConfig
 
         calls = self.calls
@@ -139,4 +139,4 @@ class Stages:
             return coarse
 
         for stage in (perceive, fit_body, lift, refine_photo):
-            monkeypatch.setattr(quick, stage.__name__, stage)
+            monkeypatch.setattr(load_recipe(recipe), stage.__name__, stage)

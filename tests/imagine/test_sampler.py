@@ -10,7 +10,6 @@ from vivant.imagine import (
     SamplerConfig,
     levels_from,
     sample,
-    sigma_schedule,
     triangular_guidance,
     windows,
 )
@@ -161,14 +160,11 @@ def test_progress_is_told_and_cancelling_stops() -> None:
 
 
 def test_bad_numbers_are_refused() -> None:
-    with pytest.raises(BadInputError, match="strength is 1.5"):
-        levels_from(SamplerConfig(strength=1.5), coarse=True)
-    with pytest.raises(BadInputError, match="start_sigma is -1"):
-        levels_from(SamplerConfig(start_sigma=-1.0), coarse=True)
-    with pytest.raises(BadInputError, match="0 steps"):
-        sigma_schedule(SamplerConfig(steps=0))
-    with pytest.raises(BadInputError, match="overlap"):
-        windows(40, SamplerConfig(window=4, overlap=4))
+    for name, bad in (("strength", 1.5), ("start_sigma", -1.0), ("steps", 0), ("shift", 0.0), ("window", 0)):
+        with pytest.raises(BadInputError, match=f"`{name}` is {bad:g}"):
+            SamplerConfig(**{name: bad})
+    with pytest.raises(BadInputError, match="`overlap` is 4"):
+        SamplerConfig(window=4, overlap=4)
     with pytest.raises(BadInputError, match="2 weights"):
         sample(gaussian, SHAPE, SamplerConfig(), generator(), guidance=torch.ones(2))
     with pytest.raises(NumericalError):

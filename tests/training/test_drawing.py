@@ -5,7 +5,7 @@ from vivant.core.cameras import Cameras, orbit
 from vivant.mesh import rasterize_mesh, vertex_normals
 from vivant.records import Splats
 from vivant.splat import rasterize, sh_from_colors
-from vivant.training.drawing import draw_bones, draw_faces, smooth_normals, spread
+from vivant.training.drawing import draw_faces, smooth_normals, spread
 from vivant.training.splatting import draw_splats
 
 
@@ -43,14 +43,6 @@ def test_large_triangles_are_drawn_whole() -> None:
 def test_normals_are_those_of_the_mesh_room() -> None:
     made = smooth_normals(rig().verts[None], rig().faces)[0]
     torch.testing.assert_close(made, vertex_normals(rig().verts, rig().faces), atol=1e-5, rtol=0)
-
-
-def test_bones_go_from_end_to_end() -> None:
-    start, end = torch.tensor([[[8.5, 8.5]]]), torch.tensor([[[24.5, 8.5]]])
-    picture = draw_bones(start, end, torch.tensor([[1.0, 0.5, 0.0]]), 32)[0]
-    torch.testing.assert_close(picture[:, 8, 16], torch.tensor([1.0, 0.5, 0.0]))
-    assert float(picture[:, 8, 28].max()) == 0
-    assert float(picture[:, 14, 16].max()) == 0
 
 
 def cloud(count: int = 300) -> Splats:

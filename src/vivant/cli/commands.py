@@ -27,7 +27,11 @@ COMMANDS = (
     Command("doctor", "vivant.cli.doctor", "Tell what works on this machine: engines, licences, caches."),
 )
 
-RECIPES = (Command("quick", "vivant.cli.recipe", "Recipe: no learned weights, seconds on a laptop."),)
+RECIPES = (
+    Command("quick", "vivant.cli.recipe", "Recipe: no learned weights, seconds on a laptop."),
+    Command("refine", "vivant.cli.recipe", "Recipe: a turntable of the avatar repainted, then refitted."),
+    Command("gas", "vivant.cli.recipe", "Recipe: views and a clip imagined from a NeRF, then refitted."),
+)
 """Every recipe is a command of its own, with all its options."""
 
 EXAMPLES = (

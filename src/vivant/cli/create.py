@@ -79,20 +79,21 @@ def carry_out(options: JobOptions, name: str, config: object, begun: float) -> i
     from vivant.core import store
     from vivant.core.folders import results_folder
     from vivant.core.run import Context, Run
-    from vivant.recipes import Files, build_and_deliver, sample_photo, with_person
+    from vivant.recipes import Files, build_and_deliver, film_paths, sample_photo, with_person
 
     photo = options.photo or sample_photo()
     if options.out is not None and options.out.is_file():
         raise OutputError(f"{options.out} is a file, not a folder. Name a folder with --out.")
     files = Files.named(options.out or (photo.parent if options.photo else Path()), photo.stem)
-    for path in files.paths:
+    paths = (*files.paths, *film_paths(name, config, files))
+    for path in paths:
         store.expect_writable(path, ROOM_NEEDED)
     if options.person is not None:
         config = with_person(config, options.person)
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         run = Run(None if options.fresh else results_folder(), Context(seed=options.seed, listener=listener))
         build_and_deliver(run, photo, name, config, files)
-    terminal.show_files(files.paths, as_json=options.json, quiet=options.quiet)
+    terminal.show_files(paths, as_json=options.json, quiet=options.quiet)
     if options.timings and not options.json:
         terminal.show_timings(run.timings, terminal.clock() - begun)
     return 0

@@ -99,6 +99,10 @@ class Run:
         """Give the newest record of a kind that this run made; None if there is none."""
         return next((result for result in reversed(self._held) if isinstance(result, kind)), None)
 
+    def every(self, kind: type[T]) -> tuple[T, ...]:
+        """Give all records of a kind that this run made, in their order."""
+        return tuple(result for result in self._held if isinstance(result, kind))
+
     def _stage_key(self, stage: Callable[..., object], goods: tuple, named: dict) -> str:
         parts = [stage.__module__, stage.__qualname__, str(self.context.seed), self.context.device]
         parts += [vivant.__version__, _source_digest()]

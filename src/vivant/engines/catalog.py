@@ -39,6 +39,26 @@ ENGINES: tuple[Engine, ...] = (
         weights="inside its wheel",
         home="https://github.com/google-ai-edge/mediapipe",
     ),
+    Engine(
+        name="vivant-view",
+        job="ViewGenerator",
+        library="vivant",
+        version="1",
+        licence="Apache-2.0",
+        tier="embedded",
+        weights="inside the package",
+        home="https://arxiv.org/abs/2502.06957",
+    ),
+    Engine(
+        name="vivant-nerf",
+        job="RadianceField",
+        library="vivant",
+        version="1",
+        licence="Apache-2.0",
+        tier="embedded",
+        weights="inside the package",
+        home="https://arxiv.org/abs/2502.06957",
+    ),
 )
 
 

@@ -5,10 +5,11 @@ points come back in pixels of the picture handed in, centres at half-integers.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 
@@ -106,4 +107,26 @@ class VisionEngine(Protocol):
 
     def see_hand(self, pixels: Pixels) -> HandSeen | None:
         """Read the points of the hand that fills a good part of the picture."""
+        ...
+
+
+@runtime_checkable
+class ViewGenerator(Protocol):
+    """Estimates clean views of a person from noisy ones; see `vivant.networks.ViewUNet`."""
+
+    def encode(self, conditions: Any) -> Any:
+        """Work out what does not change with the noise."""
+        ...
+
+    def __call__(self, noisy: Tensor, sigma: Tensor, told: Any) -> Tensor:
+        """Estimate."""
+        ...
+
+
+@runtime_checkable
+class RadianceField(Protocol):
+    """Draws the person of one photo in any pose from any camera; see `vivant.networks.HumanNerf`."""
+
+    def __call__(self, scene: Any, cam_from_world: Tensor, intrinsics: Tensor) -> Any:
+        """Draw."""
         ...

@@ -11,15 +11,19 @@ from vivant.imagine.sampler import (
     triangular_guidance,
     windows,
 )
+from vivant.imagine.views import ImagineConfig, imagine_poses, imagine_views
 
 __all__ = [
     "Denoiser",
     "GenerateConfig",
     "Generated",
+    "ImagineConfig",
     "PlanConfig",
     "SamplerConfig",
     "azimuths_from_front",
     "generate",
+    "imagine_poses",
+    "imagine_views",
     "levels_from",
     "sample",
     "sigma_schedule",

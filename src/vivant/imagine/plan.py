@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vivant.core.cameras import Cameras, orbit
+from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 
 WAVES = 4
@@ -31,15 +32,32 @@ class PlanConfig:
     swing_deg: float = 15.0
     """How far a dynamic orbit goes up and down at most."""
 
-    size: int = 256
-    """Pixels a side."""
-
     fov_deg: float = 30.0
     """Vertical field of view."""
 
+    def __post_init__(self) -> None:
+        """Check what cameras can do.
+
+        Raises:
+            BadInputError: If there are no views, or the cameras would stand overhead.
+        """
+        if self.views < 1:
+            raise BadInputError(f"A turntable of {self.views} views is asked for; at least 1 is needed.")
+        expect_within(self, views=(1, 1000), elevation_deg=(-80, 80), swing_deg=(0, 80), fov_deg=(5, 120))
+        if abs(self.elevation_deg) + self.swing_deg > 80:
+            raise BadInputError(
+                f"Cameras at {self.elevation_deg}° that swing by {self.swing_deg}° would stand overhead; "
+                "80° in all is the most."
+            )
+
 
 def turntable(
-    middle: Float[Tensor, "3"], height: float, front_deg: float, config: PlanConfig, generator: torch.Generator
+    middle: Float[Tensor, "3"],
+    height: float,
+    front_deg: float,
+    config: PlanConfig,
+    generator: torch.Generator,
+    size: int = 256,
 ) -> Cameras:
     """Cameras evenly round a person, the first before the front.
 
@@ -52,17 +70,8 @@ def turntable(
         front_deg: Azimuth of the photo's camera.
         config: Of the orbit.
         generator: Of a dynamic orbit's waves.
-
-    Raises:
-        BadInputError: If there are no views, or the cameras would stand overhead.
+        size: Pixels a side.
     """
-    if config.views < 1:
-        raise BadInputError(f"A turntable of {config.views} views is asked for; at least 1 is needed.")
-    if abs(config.elevation_deg) + abs(config.swing_deg) > 80:
-        raise BadInputError(
-            f"Cameras at {config.elevation_deg}° that swing by {config.swing_deg}° would stand overhead; "
-            "80° in all is the most."
-        )
     elevations = torch.full((config.views,), config.elevation_deg)
     if config.kind == "dynamic":
         elevations = elevations + config.swing_deg * _waves(config.views, generator)
@@ -72,14 +81,14 @@ def turntable(
             [front_deg + 360 * view / config.views],
             extent=height,
             elevation_deg=float(elevations[view]),
-            width=config.size,
-            height=config.size,
+            width=size,
+            height=size,
             fov_deg=config.fov_deg,
         )
         for view in range(config.views)
     ]
     matrices = torch.cat([cameras.cam_from_world for cameras in made])
-    return Cameras(matrices, torch.cat([cameras.intrinsics for cameras in made]), config.size, config.size)
+    return Cameras(matrices, torch.cat([cameras.intrinsics for cameras in made]), size, size)
 
 
 def azimuths_from_front(cameras: Cameras, middle: Float[Tensor, "3"], front_deg: float) -> Tensor:

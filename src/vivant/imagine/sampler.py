@@ -5,6 +5,7 @@ Flow matching along the straight road (arXiv 2210.02747). Starting part-way from
 each step (MultiDiffusion, arXiv 2302.08113).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vivant.core.checks import expect_finite
+from vivant.core.checks import ABOVE_ZERO, expect_finite, expect_within
 from vivant.core.errors import BadInputError, CancelledError
 from vivant.networks.flow import shift_sigmas, velocity
 
@@ -64,39 +65,33 @@ class SamplerConfig:
     looped: bool = False
     """Whether the last view is the first one's neighbour."""
 
+    def __post_init__(self) -> None:
+        """Check before long work what can be done.
+
+        Raises:
+            BadInputError: If a number is out of range.
+        """
+        expect_within(self, steps=(1, 1000), shift=(ABOVE_ZERO, math.inf), strength=(0, 1), start_sigma=(0, 1))
+        expect_within(self, window=(1, math.inf), overlap=(0, self.window - 1))
+
 
 def sigma_schedule(config: SamplerConfig) -> Float[Tensor, " levels"]:
     """Noise levels from 1 to 0, as diffusers' `FlowMatchEulerDiscreteScheduler` has them.
 
     The shift acts on the ends and then on all levels: that is what its users' models were tuned with.
-
-    Raises:
-        BadInputError: If there are no steps, or the shift is not positive.
     """
-    if config.steps < 1 or config.shift <= 0:
-        raise BadInputError(
-            f"{config.steps} steps with shift {config.shift} are asked for; both must be positive."
-        )
     ends = shift_sigmas(torch.tensor([1.0, 1 / TRAIN_STEPS], dtype=torch.double), config.shift)
     levels = torch.linspace(float(ends[0]), float(ends[1]), config.steps, dtype=torch.double)
     return torch.cat([shift_sigmas(levels, config.shift), torch.zeros(1, dtype=torch.double)]).float()
 
 
 def levels_from(config: SamplerConfig, *, coarse: bool) -> Float[Tensor, " levels"]:
-    """Noise levels that are gone through: all from noise, the last ones from a coarse start.
-
-    Raises:
-        BadInputError: If `strength` or `start_sigma` is outside 0 to 1.
-    """
+    """Noise levels that are gone through: all from noise, the last ones from a coarse start."""
     levels = sigma_schedule(config)
     if not coarse:
         return levels
     if config.start_sigma is not None:
-        if not 0 <= config.start_sigma <= 1:
-            raise BadInputError(f"start_sigma is {config.start_sigma}; 0 (keep) to 1 (all noise) is possible.")
         return torch.cat([torch.tensor([config.start_sigma]), levels[levels < config.start_sigma]])
-    if not 0 <= config.strength <= 1:
-        raise BadInputError(f"strength is {config.strength}; 0 (keep) to 1 (repaint) is possible.")
     return levels[config.steps - min(int(config.steps * config.strength), config.steps) :]
 
 
@@ -166,18 +161,10 @@ def _step(
 
 
 def windows(count: int, config: SamplerConfig) -> list[Int[Tensor, " some"]]:
-    """Which views are made together; neighbours share `overlap` views, and all views are in some window.
-
-    Raises:
-        BadInputError: If windows would not move on.
-    """
+    """Which views are made together; neighbours share `overlap` views, and all views are in some window."""
     size, stride = config.window, config.window - config.overlap
     if 0 < count <= size:
         return [torch.arange(count)]
-    if size < 1 or config.overlap < 0 or stride < 1:
-        raise BadInputError(
-            f"Windows of {size} views cannot overlap by {config.overlap}; the overlap must be smaller."
-        )
     if config.looped:
         return [torch.arange(begin, begin + size) % count for begin in range(0, count, stride)]
     begins = [*range(0, count - size, stride), count - size]

@@ -13,6 +13,7 @@ from vivant.networks.observe import (
     seen_in_photo,
 )
 from vivant.networks.precision import working_dtype
+from vivant.networks.skeleton import draw_lines, draw_skeleton
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig
 from vivant.networks.weights import ModelCard, load_weights, save_weights
@@ -37,6 +38,8 @@ __all__ = [
     "ViewUNetConfig",
     "anny_anchors",
     "count_parameters",
+    "draw_lines",
+    "draw_skeleton",
     "flat_colors",
     "lifter_input",
     "load_weights",

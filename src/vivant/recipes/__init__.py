@@ -1,6 +1,15 @@
 """Which rooms, in which order: each recipe is one module."""
 
-from vivant.recipes.deliver import Files, build_and_deliver
+from vivant.recipes.deliver import Files, build_and_deliver, film_paths
 from vivant.recipes.table import RECIPES, create, load_recipe, sample_photo, with_person
 
-__all__ = ["RECIPES", "Files", "build_and_deliver", "create", "load_recipe", "sample_photo", "with_person"]
+__all__ = [
+    "RECIPES",
+    "Files",
+    "build_and_deliver",
+    "create",
+    "film_paths",
+    "load_recipe",
+    "sample_photo",
+    "with_person",
+]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,12 +14,13 @@ from vivant.animate import Shot, builtin_motion, pose_avatar, showreel
 from vivant.core import store
 from vivant.core.images import write_animation
 from vivant.core.run import Run
+from vivant.core.video import write_mp4
 from vivant.evaluate import Panel, Report, compare_with_photo, write_page
 from vivant.fit import fit_quality
 from vivant.perceive import read_photo
 from vivant.recipes.pictures import report_sections
-from vivant.recipes.table import build_signed
-from vivant.records import Avatar, Body, Person, Photo, Scores, save_avatar
+from vivant.recipes.table import build_signed, load_recipe
+from vivant.records import Avatar, Body, Person, Photo, Scores, Views, save_avatar
 from vivant.splat import rasterize
 
 PREVIEW = Shot(width=456, height=608, elevation=6.0)
@@ -28,6 +30,11 @@ PREVIEW_FPS = 12.5
 
 PREVIEW_TURN = 36
 """Frames of the turn that the preview begins with."""
+
+
+FILM_FPS = 10.0
+FILM_SIDE = 512
+"""Of films of imagined views, pixels."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,34 @@ def build_and_deliver(run: Run, photo_path: Path, recipe: str, config: Any, file
         with run.step("write_report"):
             parts.report.write_text(_page(run, photo, avatar, parts.preview.read_bytes()), encoding="utf-8")
             save_avatar(avatar, parts.avatar)
+        for ending, views in films(run, recipe, config):
+            path = files.avatar.with_name(files.avatar.stem + ending)
+            with run.step("write_film"):
+                write_mp4(_frames_of(views), stack.enter_context(store.writing(path)), FILM_FPS)
     return avatar
+
+
+def film_paths(recipe: str, config: Any, files: Files) -> tuple[Path, ...]:
+    """Where the films of a recipe are written, if it makes any."""
+    named = getattr(load_recipe(recipe), "film_endings", None)
+    endings = named(config) if named else ()
+    return tuple(files.avatar.with_name(files.avatar.stem + ending) for ending in endings)
+
+
+def films(run: Run, recipe: str, config: Any) -> Iterator[tuple[str, Views]]:
+    """The imagined views that a recipe counts as films, by what their files' names end with."""
+    named = getattr(load_recipe(recipe), "film_endings", None)
+    if named and named(config):
+        yield from zip(named(config), run.every(Views), strict=True)
+
+
+def _frames_of(views: Views) -> Iterator[Float[Tensor, "height width 4"]]:
+    """Straight colours with alpha, enlarged to a size that can be watched."""
+    pictures = torch.cat([views.images, views.alphas[..., None]], dim=-1).permute(0, 3, 1, 2)
+    scale = max(FILM_SIDE // pictures.shape[-1], 1)
+    for picture in pictures:
+        large = torch.nn.functional.interpolate(picture[None], scale_factor=scale, mode="bicubic")[0]
+        yield large.clamp(0, 1).permute(1, 2, 0)
 
 
 def _watched(

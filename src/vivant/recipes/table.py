@@ -27,6 +27,16 @@ class Recipe:
 
 RECIPES = (
     Recipe("quick", "vivant.recipes.quick", "A body fitted to the photo, the photo's colours laid on it."),
+    Recipe(
+        "refine",
+        "vivant.recipes.refine",
+        "Then a turntable of it is repainted by a generator, and it is refitted.",
+    ),
+    Recipe(
+        "gas",
+        "vivant.recipes.gas",
+        "Then views and a moving clip are imagined from a NeRF, and it is refitted.",
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""Triangles and bones as pictures, in plain torch, many pictures at once, on any device.
+"""Triangles as pictures, in plain torch, many pictures at once, on any device.
 
 The mesh rasteriser of the package runs on the processor; training data is made where the training runs.
 """
@@ -132,23 +132,3 @@ def smooth_normals(
     for corner in range(3):
         sums.index_add_(1, faces[:, corner], by_face)
     return torch.nn.functional.normalize(sums, dim=-1)
-
-
-@torch.no_grad()
-def draw_bones(
-    starts: Float[Tensor, "pictures bones 2"],
-    ends: Float[Tensor, "pictures bones 2"],
-    colors: Float[Tensor, "bones 3"],
-    size: int,
-) -> Float[Tensor, "pictures 3 size size"]:
-    """Lines in pixels, about a 64th of the picture wide; later bones lie above earlier ones."""
-    steps = torch.arange(size, device=starts.device) + 0.5
-    places = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
-    picture = torch.zeros(len(starts), size, size, 3, device=starts.device)
-    for bone in range(starts.shape[1]):
-        start, way = starts[:, bone, None, None], (ends - starts)[:, bone, None, None]
-        share = ((places - start) * way).sum(-1) / way.square().sum(-1).clamp(min=1e-6)
-        far = (places - start - share.clamp(0, 1)[..., None] * way).norm(dim=-1)
-        cover = (max(size / 128, 0.75) + 0.5 - far).clamp(0, 1)[..., None]
-        picture = picture + cover * (colors[bone] - picture)
-    return picture.permute(0, 3, 1, 2)

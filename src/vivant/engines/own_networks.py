@@ -1,0 +1,45 @@
+"""Our own networks as engines: their weights from the package, or from a file of the user's."""
+
+from importlib import resources
+from pathlib import Path
+
+from vivant.core.errors import MissingWeightsError
+from vivant.networks import HumanNerf, ModelCard, NerfConfig, ViewUNet, ViewUNetConfig, load_weights
+
+
+def load_view_generator(path: str = "") -> tuple[ViewUNet, ModelCard]:
+    """Load the generator of views.
+
+    Args:
+        path: A file that `vivant train view` made; empty takes the one in the package.
+
+    Raises:
+        MissingWeightsError: If none is in the package.
+        BadFileError: If the file is missing, damaged, or of another network.
+    """
+    return load_weights(ViewUNet, ViewUNetConfig, _weights("view", path))
+
+
+def load_nerf(path: str = "") -> tuple[HumanNerf, ModelCard]:
+    """Load the human NeRF.
+
+    Args:
+        path: A file that `vivant train nerf` made; empty takes the one in the package.
+
+    Raises:
+        MissingWeightsError: If none is in the package.
+        BadFileError: If the file is missing, damaged, or of another network.
+    """
+    return load_weights(HumanNerf, NerfConfig, _weights("nerf", path))
+
+
+def _weights(network: str, path: str) -> Path:
+    if path:
+        return Path(path)
+    packaged = Path(str(resources.files("vivant.engines").joinpath(f"assets/{network}.safetensors")))
+    if not packaged.is_file():
+        raise MissingWeightsError(
+            f"No weights of the network {network!r} come with this vivant. Make them with "
+            f"`vivant train {network}`, and give the file that it writes."
+        )
+    return packaged

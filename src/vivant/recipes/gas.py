@@ -1,0 +1,84 @@
+"""GAS: a NeRF of the person guides one generator, which makes views from all round and a clip in other poses.
+
+After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator told its pictures and the
+body's normals, one model for views and poses by a switcher, guidance that grows towards the back. Here the
+generator is our own small one; the films are results of their own (`--videos`), and the views rebuild the
+avatar's colours.
+"""
+
+from dataclasses import dataclass, field
+
+from vivant.animate import builtin_motion
+from vivant.core.run import Run
+from vivant.fit import FitConfig, fit_body
+from vivant.imagine import GenerateConfig, ImagineConfig, PlanConfig, imagine_poses, imagine_views
+from vivant.lift import LiftConfig, lift
+from vivant.perceive import PerceiveConfig, perceive
+from vivant.recipes.imagined import fit_to_imagined
+from vivant.reconstruct import IMAGINED_REFIT, PHOTO_REFIT, ReconstructConfig, refine_photo
+from vivant.records import Avatar, Photo
+
+ENGINES = ("mediapipe", "vivant-nerf", "vivant-view")
+"""Names in the engines' table of what this recipe uses."""
+
+FRAMES = 20
+"""Of each film, as in the paper."""
+
+FILM_FPS = 10.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set about the GAS recipe."""
+
+    perceive: PerceiveConfig = field(default_factory=PerceiveConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    lift: LiftConfig = field(default_factory=LiftConfig)
+    views: ImagineConfig = field(
+        default_factory=lambda: ImagineConfig(
+            plan=PlanConfig(views=FRAMES, kind="level"),
+            guide="nerf",
+            begin="noise",
+            generate=GenerateConfig(),
+            guidance="triangular",
+            guidance_back=2.0,
+        )
+    )
+    poses: ImagineConfig = field(
+        default_factory=lambda: ImagineConfig(
+            plan=PlanConfig(views=FRAMES), guide="nerf", begin="noise", guidance_back=2.0
+        )
+    )
+    refit: ReconstructConfig = IMAGINED_REFIT
+    refine: ReconstructConfig = PHOTO_REFIT
+
+    videos: bool = False
+    """Also imagine the person in a motion, and write both films: NAME.views.mp4 and NAME.poses.mp4."""
+
+    motion: str = "walk"
+    """A built-in motion, for the film of poses."""
+
+
+def build(run: Run, photo: Photo, config: Config) -> Avatar:
+    """Build an avatar from one photo.
+
+    Raises:
+        NoPersonError: If nobody is in the photo.
+        ManyPersonsError: If several people are in the photo and none was chosen.
+        MissingWeightsError: If a network's weights are not there.
+        BadInputError: If there is no motion of that name.
+    """
+    person = run(perceive, photo, config.perceive)
+    body = run(fit_body, person, config.fit)
+    coarse = run(lift, person, body, config.lift)
+    views = run(imagine_views, coarse, person, config.views)
+    if config.videos:
+        motion = builtin_motion(config.motion, coarse.rig, fps=FILM_FPS)
+        run(imagine_poses, coarse, person, motion, config.poses)
+    avatar = fit_to_imagined(run, coarse, views, config.refit)
+    return run(refine_photo, avatar, person, config.refine)
+
+
+def film_endings(config: Config) -> tuple[str, ...]:
+    """What the names of the films end with that are written beside the avatar, in the order of their making."""
+    return (".views.mp4", ".poses.mp4") if config.videos else ()

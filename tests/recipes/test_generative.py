@@ -1,0 +1,118 @@
+"""The recipes that imagine views: `refine` and `gas`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests import fakes
+from tests.imagine.test_views import NERF, card
+from tests.networks.test_view_unet import TINY, network
+
+from vivant.core.errors import BadInputError
+from vivant.core.progress import Event, Noted
+from vivant.core.run import Run
+from vivant.core.video import read_video
+from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig
+from vivant.networks import HumanNerf, save_weights
+from vivant.recipes import Files, build_and_deliver, create, film_paths, load_recipe
+from vivant.records import Views
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_weights(network(), TINY, card(), folder / "view.safetensors")
+    save_weights(HumanNerf(NERF), NERF, card(), folder / "nerf.safetensors")
+    return {"weights": str(folder / "view.safetensors"), "nerf_weights": str(folder / "nerf.safetensors")}
+
+
+def refine_config(weights: dict[str, str], **more: Any) -> Any:
+    module = load_recipe("refine")
+    config = module.Config()
+    imagine = replace(config.imagine, plan=PlanConfig(views=3, kind="level"), **weights)
+    imagine = replace(imagine, generate=GenerateConfig(SamplerConfig(steps=2, strength=0.5)))
+    return replace(config, imagine=imagine, refit=replace(config.refit, iterations=3), **more)
+
+
+def gas_config(weights: dict[str, str], **more: Any) -> Any:
+    config = load_recipe("gas").Config()
+    few = {"generate": GenerateConfig(SamplerConfig(steps=1)), "plan": PlanConfig(views=3, kind="level")}
+    return replace(
+        config,
+        views=replace(config.views, **few, **weights),
+        poses=replace(config.poses, **few, **weights),
+        refit=replace(config.refit, iterations=3),
+        **more,
+    )
+
+
+def test_refine_moves_colours_only_and_keeps_splats_one_for_one(
+    weights: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes.Stages().install(monkeypatch, "refine")
+    coarse = fakes.avatar(2000)
+    made = create(fakes.photo(), "refine", refine_config(weights), keep=False)
+    assert len(made.splats) == len(coarse.splats)
+    torch.testing.assert_close(made.splats.means, coarse.splats.means, atol=1e-4, rtol=0)
+    torch.testing.assert_close(made.splats.log_scales, coarse.splats.log_scales)
+    moved = (made.splats.sh - coarse.splats.sh).abs().amax((1, 2))
+    back = coarse.trust == 0
+    assert float(moved[back].max()) > 1e-3
+    # What the photo shows stays but for the rim, where seen and guessed splats share pixels.
+    assert float(moved[~back].mean()) < 0.3 * float(moved[back].mean())
+    assert made.origin.recipe == "refine" and any("vivant-view" in line for line in made.origin.engines)
+
+
+def test_each_round_imagines_anew(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.Stages().install(monkeypatch, "refine")
+    run = Run()
+    load_recipe("refine").build(run, fakes.photo(), refine_config(weights, rounds=2))
+    assert [timing.stage for timing in run.timings].count("imagine_views") == 2
+    first, second = run.every(Views)
+    assert not torch.equal(first.images, second.images)
+
+
+def test_gas_writes_its_films_only_when_asked(
+    weights: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from vivant.core.images import write_image
+
+    fakes.Stages().install(monkeypatch, "gas")
+    write_image(torch.rand(64, 48, 3), tmp_path / "me.png")
+    files = Files.named(tmp_path, "me")
+    plain, filmed = gas_config(weights), gas_config(weights, videos=True)
+    assert film_paths("gas", plain, files) == ()
+    build_and_deliver(Run(), tmp_path / "me.png", "gas", plain, files)
+    assert not list(tmp_path.glob("*.mp4"))
+    build_and_deliver(Run(), tmp_path / "me.png", "gas", filmed, files)
+    paths = film_paths("gas", filmed, files)
+    assert [path.name for path in paths] == ["me.views.mp4", "me.poses.mp4"]
+    for path in paths:
+        assert len(list(read_video(path, 10.0, 1024, 100))) == 3
+
+
+def test_gas_refuses_a_motion_that_does_not_exist(
+    weights: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes.Stages().install(monkeypatch, "gas")
+    config = gas_config(weights, videos=True, motion="fly")
+    with pytest.raises(BadInputError, match="no motion 'fly'"):
+        create(fakes.photo(), "gas", config, keep=False)
+
+
+def test_views_of_nobody_change_nothing(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.Stages().install(monkeypatch, "refine")
+    told: list[Event] = []
+    config = refine_config(weights)
+    blind = replace(config, imagine=replace(config.imagine, trust=0.0))
+    made = create(fakes.photo(), "refine", blind, keep=False, listener=told.append)
+    assert torch.equal(made.splats.sh, fakes.avatar(2000).splats.sh)
+    assert any("nothing is taken" in event.text for event in told if isinstance(event, Noted))
+
+
+def test_rounds_have_bounds() -> None:
+    with pytest.raises(BadInputError, match="`rounds` is 0"):
+        load_recipe("refine").Config(rounds=0)
