@@ -125,3 +125,26 @@ def test_feet_are_told_together(truth: Truth, skin: Skin, regions: Regions) -> N
     color[regions.part == RIGHT_FOOT] = SKIN
     assert not gather(sight, regions, skin.verts[:, 1]).shod
     assert int((regions.part == LEFT_FOOT).sum()) > 100
+
+
+@pytest.mark.parametrize("hair_shows", [True, False])
+def test_glasses_below_a_patterned_hat_are_not_turned_round_with_it(
+    skin: Skin, regions: Regions, hair_shows: bool
+) -> None:
+    rest, on_head = skin.verts, regions.part == HEAD
+    blue = np.array([0.1, 0.1, 0.9])
+    hair = np.array([0.30, 0.18, 0.10]) if hair_shows else np.array(SKIN)
+    color = np.tile(np.array(SKIN), (len(rest), 1))
+    brim = np.median(rest[regions.face > 0.5, 1]) + 0.06
+    color[on_head & (rest[:, 1] > brim)] = striped(rest[on_head & (rest[:, 1] > brim), 1])
+    color[on_head & (rest[:, 1] <= brim) & (regions.face < 0.3)] = hair
+    color[on_head & (np.abs(rest[:, 1] - regions.eyes) < 0.03) & (regions.face > 0.3)] = blue
+    shown = on_head & (rest[:, 2] > regions.front - 0.42 * regions.unit)
+    guess = np.zeros_like(rest)
+    evidence = replace(EVIDENCE, hair=np.full(3, 0.5))
+    assert guess_head(guess, rest, on_head, regions.face, regions.scalp, color, shown * 1.0, evidence)
+    back = (regions.scalp > 0.5) & (rest[:, 2] < regions.front - 0.6 * regions.unit)
+    assert (guess[back, 2] - guess[back, 0]).max() < 0.1
+    below = back & (rest[:, 1] < brim - 0.03)
+    assert below.sum() > 20
+    np.testing.assert_allclose(guess[below], np.broadcast_to(hair, (below.sum(), 3)), atol=0.05)

@@ -39,6 +39,12 @@ STRONG = 0.10
 STRAND = 0.03
 """Metres that hair's colours are averaged over."""
 
+BRIM = 0.06
+"""Metres above the middle of the face where a hat begins, at the back, too: glasses and eyes end below."""
+
+SOFT_BRIM = 0.025
+"""Metres below, over which a hat's last ring fades into the hair."""
+
 HEAD_REACH = (0.015, 0.05)
 
 
@@ -173,7 +179,7 @@ def guess_head(
     """
     seen, covered = weight > 0, zone > 0.5
     haired = near_hair(color, evidence)
-    nose = np.median(rest[face > 0.5, 1]) if (face > 0.5).any() else 0.0
+    nose = float(np.median(rest[face > 0.5, 1])) if (face > 0.5).any() else 0.0
     beside = on_head & (face < 0.3) & (rest[:, 1] > nose)
     hairy = seen & (covered | beside) & (haired | (evidence.hair is None))
     height, aside = rest[:, 1], np.abs(rest[:, 0])
@@ -191,17 +197,33 @@ def guess_head(
         guess[mine] = chart.colors_at(height[mine], aside[mine])
     hat = (seen & on_head & ((rest[:, 1] > nose + 0.035) | covered)).astype(float)
     if _has_rings(rest, color, hat, top=float(height[on_head].max())):
-        guess[covered] = _turned_round(rest, color, hat, rest[covered])
+        brim = nose + BRIM
+        worn = hat * (height > brim)
+        # The last ring is asked for below the brim: glasses and cheeks are not turned round with the hat.
+        raised = np.stack([rest[:, 0], np.maximum(height, brim), rest[:, 2]], 1)
+        rings = _turned_round(rest, color, worn, raised[covered])
+        under = seen & (covered | beside) & (face < 0.3)
+        under &= (height < brim - 0.5 * SOFT_BRIM) & (height > nose - 0.02)
+        if under.sum() >= 10:
+            # Hair that shows beside the face, rather its darker half: the rest is skin.
+            below = np.average(color[under], axis=0, weights=weight[under] * _darkness(color[under]))
+            on_hat = ramp(height[covered], brim - SOFT_BRIM, brim)[:, None]
+            rings = on_hat * rings + (1 - on_hat) * below
+        guess[covered] = rings
         return True
     if hairy.sum() < 10:
         guess[covered] = evidence.skin if evidence.hair is None else evidence.hair
         return False
     # Gloss belongs to the light, which comes from the camera's side: darker hair counts more.
-    bright = color @ [0.3, 0.6, 0.1]
-    counts = weight * hairy * np.exp(-10 * (bright - np.average(bright[hairy], weights=weight[hairy])))
+    counts = weight * hairy * _darkness(color)
     lowest = np.quantile(height[hairy], 0.02)
     guess[covered] = _profile(height, color, counts, np.maximum(height[covered], lowest), STRAND)
     return False
+
+
+def _darkness(color: ndarray) -> ndarray:
+    """How much more the darker of some colours count."""
+    return np.exp(-10 * (color @ [0.3, 0.6, 0.1]))
 
 
 def _has_rings(rest: ndarray, color: ndarray, weight: ndarray, top: float) -> bool:
