@@ -3,8 +3,8 @@
     python -m benchmarks.bench_viewer me.avatar [...] [--splats 40000 1000000]
 
 Needs Chromium (software GL will do). Prints one Markdown row for each avatar and budget: bytes of the page
-with all built-in motions; medians of 200 frames of posing (`talk`, face included) and of sorting, in ms;
-least PSNR in dB at 384 x 384, inside the figure (alpha above one half): of the whole person in three poses
+with all built-in motions; medians of 200 frames of posing (`talk`, face and skin included) and of sorting, in
+ms; least PSNR in dB at 384 x 384, inside the figure (alpha above one half): of the whole person in three poses
 (photo, wave, walk) from two sides, and of the face close by with closed eyes and with an open mouth, from two
 sides.
 """
@@ -39,6 +39,7 @@ TIMES = """(() => {
     const begun = performance.now();
     viewer.pose();
     viewer.makeFace();
+    viewer.skin.stretch(viewer.bones);
     const posed = performance.now();
     viewer.sort(viewer.camera);
     times.pose.push(posed - begun);

@@ -34,7 +34,8 @@ def library(name: str) -> Callable[[Callable[[], bool]], None]:
 
 
 def finished(work: Callable) -> bool:
-    cells: tuple[CellType, ...] = work.__closure__
+    cells: tuple[CellType, ...] | None = work.__closure__
+    assert cells
     return bool(cells[0].cell_contents)
 
 

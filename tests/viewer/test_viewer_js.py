@@ -93,6 +93,35 @@ def test_the_page_draws_what_python_draws(opened: Chromium, clip: int, frame: in
     assert float((found - expected)[~inside].abs().mean()) < 0.002
 
 
+def test_splats_stretch_in_the_page_as_in_films(chromium: Chromium, tmp_path: Path) -> None:
+    avatar = fakes.avatar(20_000)
+    flat = torch.tensor([0.008, 0.008, 0.0015]).log().expand(len(avatar.splats), 3)
+    colors = 0.5 + 0.4 * torch.sin(60 * avatar.splats.means)
+    avatar = replace(avatar, splats=replace(avatar.splats, log_scales=flat, sh=sh_from_colors(colors)))
+    bend = builtin_motion("range_of_motion", avatar.rig, fps=10.0)
+    write_page(avatar, tmp_path / "bend.html", [bend])
+    chromium.resize(300, 300)
+    chromium.open((tmp_path / "bend.html").as_uri())
+    chromium.run("vivant.page.play(false)")
+    for frame in (94, 229):
+        pose = Pose(bend.pose.local_quats[frame], bend.pose.root[frame])
+        camera, lens = orbiting(25.0, 8.0, TARGET, 1.9, SIZE)
+        found = chromium.person(1, frame / 10, lens, SIZE)
+        expected, stiff = (
+            rasterize(
+                pose_avatar(avatar, pose, stretch=stretch),
+                camera,
+                background=torch.full((3,), 128 / 255),
+                normals=False,
+            ).color[0]
+            for stretch in (True, False)
+        )
+        # Where it matters: all else would hide what is wrong there. The page's net is coarser than the skin.
+        changed = (expected - stiff).abs().amax(-1) > 0.05
+        assert int(changed.sum()) > 100
+        assert psnr(found, expected, changed) > psnr(found, stiff, changed) + 2
+
+
 def test_the_photos_camera_is_the_photos(opened: Chromium) -> None:
     avatar = colorful()
     camera = avatar.photo_camera.resized(round(SIZE * fakes.WIDTH / fakes.HEIGHT), SIZE)

@@ -146,8 +146,9 @@ def showreel(
     eased = [-360 * _eased(step / turn_frames) for step in range(turn_frames)]
     cameras = aim(avatar, moments, shot, [*eased, 0.0])
     studio = _studio(shot)
+    first = pose_avatar(avatar, _moment(motion, 0))
     for step in range(turn_frames):
-        yield _composed(moments[0], cameras[step], studio)
+        yield _composed(first, cameras[step], studio)
     for splats in posed_frames(avatar, motion):
         yield _composed(splats, cameras[turn_frames], studio)
 
@@ -232,7 +233,7 @@ def _composed(splats: Splats, cameras: Cameras, studio: Studio) -> Float[Tensor,
 def _sampled(avatar: Avatar, motion: Motion) -> list[Splats]:
     """A few moments of a motion: enough to know how much room it takes."""
     step = math.ceil(len(motion) / 40)
-    return [pose_avatar(avatar, _moment(motion, frame)) for frame in range(0, len(motion), step)]
+    return [pose_avatar(avatar, _moment(motion, frame), stretch=False) for frame in range(0, len(motion), step)]
 
 
 def _eased(x: float) -> float:

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vivant.animate.face import Expressions
-from vivant.body import forward_kinematics
+from vivant.body import forward_kinematics, stretch_splats
 from vivant.core.errors import BadInputError
 from vivant.records import Avatar, Pose, Splats
 from vivant.splat import pose_splats
@@ -15,6 +15,8 @@ def pose_avatar(
     pose: Pose,
     expressions: Expressions | None = None,
     weights: Float[Tensor, " actions"] | None = None,
+    *,
+    stretch: bool = True,
 ) -> Splats:
     """Carry an avatar's splats into one pose, in world axes.
 
@@ -23,6 +25,7 @@ def pose_avatar(
         pose: One moment.
         expressions: How its face moves, from `expressions_of`; None: as in the photo.
         weights: How strong each of their actions is, 0 to 1.
+        stretch: Whether splats stretch with the skin where it bends far. Their places do not depend on it.
 
     Raises:
         BadInputError: If the pose is of another rig, has a frames axis, or holds values that are not finite.
@@ -37,4 +40,7 @@ def pose_avatar(
     splats = avatar.splats
     if expressions is not None and weights is not None:
         splats = expressions.apply(splats, weights)
-    return pose_splats(splats, avatar.binding, world_from_rest)
+    posed = pose_splats(splats, avatar.binding, world_from_rest)
+    if not stretch:
+        return posed
+    return stretch_splats(posed, splats, avatar.binding, rig, world_from_rest)

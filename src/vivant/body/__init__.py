@@ -14,6 +14,7 @@ from vivant.body.skinning import (
     unpose_points,
 )
 from vivant.body.smplx import SmplxModel, load_smplx
+from vivant.body.stretching import skin_strains, stretch_splats
 from vivant.body.surface import (
     SurfacePoints,
     cotangent_laplacian,
@@ -51,6 +52,8 @@ __all__ = [
     "rest_pose",
     "skin_points",
     "skin_quats",
+    "skin_strains",
+    "stretch_splats",
     "surface_points",
     "tangent_frames",
     "uniform_laplacian",

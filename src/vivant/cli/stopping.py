@@ -38,7 +38,7 @@ class Stop:
     def _again(self, number: int) -> None:
         # Meanwhile the work may have stopped by itself, or ended.
         if self.asked and signal.getsignal(number) is self:
-            _thread.interrupt_main(number)
+            _thread.interrupt_main(signal.Signals(number))
 
 
 def _is_within(frame: FrameType | None, packages: tuple[str, ...]) -> bool:

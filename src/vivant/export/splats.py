@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from vivant.body import forward_kinematics
+from vivant.body import forward_kinematics, stretch_splats
 from vivant.core.errors import BadInputError
 from vivant.core.store import expect_writable
 from vivant.export.figure import expect_of_rig
@@ -73,9 +73,9 @@ def write_splats(
 def _posed(avatar: Avatar, motion: Motion, frame: int) -> Splats:
     pose = Pose(motion.pose.local_quats[frame], motion.pose.root[frame])
     rig = avatar.rig
-    return pose_splats(
-        avatar.splats, avatar.binding, forward_kinematics(rig.joint_parents, rig.joints_world, pose)
-    )
+    world_from_rest = forward_kinematics(rig.joint_parents, rig.joints_world, pose)
+    posed = pose_splats(avatar.splats, avatar.binding, world_from_rest)
+    return stretch_splats(posed, avatar.splats, avatar.binding, rig, world_from_rest)
 
 
 def _write(splats: Splats, path: Path, raw: bool, pad_sh3: bool) -> None:

@@ -23,7 +23,9 @@ def frame_figure(avatar: Avatar, motions: Sequence[Motion]) -> tuple[Lens, list[
 
     Widths are parts of the height, the photo's pose first.
     """
-    still = pose_avatar(avatar, avatar.photo_pose).means - avatar.photo_pose.root * torch.tensor(LEVEL)
+    still = pose_avatar(avatar, avatar.photo_pose, stretch=False).means - avatar.photo_pose.root * torch.tensor(
+        LEVEL
+    )
     groups = [still[::9], *(_places(avatar, motion) for motion in motions)]
     everything = torch.cat(groups[1:] or groups)
     everything = everything[:: max(1, len(everything) // 1_000_000)]
@@ -50,7 +52,10 @@ def _places(avatar: Avatar, motion: Motion) -> torch.Tensor:
     frames = range(0, len(motion), max(1, len(motion) // 6))
     moments = [Pose(motion.pose.local_quats[frame], motion.pose.root[frame]) for frame in frames]
     places = torch.cat(
-        [pose_avatar(avatar, pose).means[::9] - pose.root * torch.tensor(LEVEL) for pose in moments]
+        [
+            pose_avatar(avatar, pose, stretch=False).means[::9] - pose.root * torch.tensor(LEVEL)
+            for pose in moments
+        ]
     )
     return places[:: max(1, len(places) // 1_000_000)]
 

@@ -31,6 +31,9 @@ LARGEST = 1_000_000
 PLACE_STEP = 1e-4
 """Metres to which a splat's coordinates are rounded. Coarser, splats that lie close in depth change places."""
 
+WIRE_BITS = 12
+"""Of a coordinate of the wireframe's net: half a millimetre."""
+
 SCALE_BITS, TURN_BITS = 7, 6
 """Of a splat's sizes and axes: finer bits are noise, deflate badly, and change pictures by less than 65 dB."""
 
@@ -196,13 +199,15 @@ def _add_skin(
 def _add_wire(columns: Columns, wire: Wire) -> dict[str, object]:
     low, high = wire.verts.min(0), wire.verts.max(0)
     for axis, name in enumerate("xyz"):
-        columns.add(f"wire_{name}", quantize(wire.verts[:, axis], float(low[axis]), float(high[axis]), 16), 16)
+        places = quantize(wire.verts[:, axis], float(low[axis]), float(high[axis]), WIRE_BITS)
+        columns.add(f"wire_{name}", places, 16)
     sets = _add_skin(columns, wire.skin_joints, wire.skin_weights, "wire_")
     for corner in range(3):
         columns.add(f"wire_face{corner}", wire.faces[:, corner], 16)
     return {
         "verts": len(wire.verts),
         "faces": len(wire.faces),
+        "steps": 2**WIRE_BITS - 1,
         "low": low.tolist(),
         "high": high.tolist(),
         "sets": sets,

@@ -84,11 +84,11 @@ def default_motions(rig: Rig) -> list[Motion]:
 
 
 def _script() -> str:
-    """Both parts of the viewer as one module; the second one's import of the first falls away.
+    """The parts of the viewer as one module; their imports of each other fall away.
 
     So do lines of comments and what indents the others: a sixth of it.
     """
-    text = _asset("viewer.js") + _asset("controls.js")
+    text = _asset("viewer.js") + _asset("skin.js") + _asset("controls.js")
     lines = (line.strip() for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "import ")))
 

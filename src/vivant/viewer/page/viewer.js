@@ -1,10 +1,12 @@
 // An avatar of skinned 3D Gaussians in WebGL2, without dependencies.
 //
 // Each frame: joints are posed and splats sorted by the depth of their skinned centres here, on the CPU; the
-// vertex shader skins each splat by four joints and projects it (EWA splatting, Zwicker et al. 2002; 3D Gaussian
+// vertex shader skins each splat by four joints, stretches it as the skin under it is, and projects it (EWA splatting, Zwicker et al. 2002; 3D Gaussian
 // splatting, arXiv 2308.04079). The arithmetic is that of vivant.splat in Python, which the tests hold it to.
 //
 // Cameras are OpenCV's: x right, y down, z forward, pixel centres at half-integers. World: y up, metres.
+
+import { Skin } from "./skin.js";
 
 const BLUR = 0.3, ALPHA_LEAST = 1 / 255, NEAR = 0.01, MARGIN = 0.15; // As in vivant/splat/rasterizer/_limits.py.
 const ROW = 512; // Splats in a row of the texture, three texels each.
@@ -107,7 +109,7 @@ vec4 bytes(uint v) { return vec4(v & 255u, v >> 8 & 255u, v >> 16 & 255u, v >> 2
 `;
 
 const SPLAT_VERTEX = COMMON + `
-uniform usampler2D splats, faces; uniform float grow, bright;
+uniform usampler2D splats, faces; uniform sampler2D strains; uniform float grow, bright;
 layout(location = 0) in vec2 corner; layout(location = 1) in uint slot;
 out vec2 sigmas; out vec4 color;
 mat3 turned(vec4 q) {
@@ -144,7 +146,13 @@ void main() {
   vec3 scale = vec3(unpackHalf2x16(b.z), unpackHalf2x16(b.w).x) * grow;
   mat3 look = transpose(mat3(camera[0].xyz, camera[1].xyz, camera[2].xyz));
   mat3 bend = transpose(mat3(x.xyz, y.xyz, z.xyz));
-  mat3 axes = look * nearestRotation(bend) * turned(normalize(vec4(unpackSnorm2x16(c.x), unpackSnorm2x16(c.y))));
+  mat3 axes = turned(normalize(vec4(unpackSnorm2x16(c.x), unpackSnorm2x16(c.y))));
+  if (c.w > 0u) {
+    int v = int(c.w) - 1;
+    axes += transpose(mat3(texelFetch(strains, ivec2(0, v), 0).xyz, texelFetch(strains, ivec2(1, v), 0).xyz,
+                           texelFetch(strains, ivec2(2, v), 0).xyz)) * axes;
+  }
+  axes = look * nearestRotation(bend) * axes;
   axes = mat3(axes[0] * scale.x, axes[1] * scale.y, axes[2] * scale.z);
   // How pixels move with points (EWA splatting, equation 29), linearised no farther out than near the rim.
   vec2 low = (-${MARGIN} * size - lens.zw) / lens.x, high = ((1. + ${MARGIN}) * size - lens.zw) / lens.x;
@@ -272,6 +280,7 @@ export class Viewer {
     this.ink = [0.05, 0.45, 0.9];
     this.times = { pose: [], sort: [], draw: [] };
     this.fading = null;
+    this.skin = new Skin(record);
     this.readSplats();
     this.readFace();
     this.readClips();
@@ -346,6 +355,7 @@ export class Viewer {
         words[at + 10] = ofFace[i];
         this.faceSlots[ofFace[i] - 1] = slot;
       }
+      words[at + 11] = this.skin.nearest(...places.subarray(slot * 3, slot * 3 + 3), joints, weights, slot * 4);
     }
     this.depths = new Float32Array(count);
     this.keys = new Uint32Array(count);
@@ -586,6 +596,8 @@ export class Viewer {
     texture(gl, 2);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32UI, ROW, this.faceWords.length / ROW / 4, 0, gl.RGBA_INTEGER,
       gl.UNSIGNED_INT, this.faceWords);
+    texture(gl, 4);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, 3, this.skin.count, 0, gl.RGBA, gl.FLOAT, null);
     this.corners = buffer(gl, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]));
     this.splatArrays = this.instanced([[1, "u32", 1]], this.count * 4);
     this.shadowArrays = this.instanced([], 0);
@@ -659,21 +671,15 @@ export class Viewer {
   }
 
   buildWire() {
-    const gl = this.gl, { wire, columns: c } = this.record;
-    const places = new Float32Array(wire.faces * 9), skin = new Uint8Array(wire.faces * 24);
-    for (let n = 0; n < wire.faces * 3; n++) {
-      const v = c["wire_face" + n % 3][Math.floor(n / 3)];
-      ["x", "y", "z"].forEach((axis, k) => {
-        places[n * 3 + k] = mix(wire.low[k], wire.high[k], c["wire_" + axis][v] / 65535);
-      });
-      let left = 255;
+    const gl = this.gl, { faces, rest, joints, weights } = this.skin;
+    const places = new Float32Array(faces.length * 3), skin = new Uint8Array(faces.length * 8);
+    faces.forEach((v, n) => {
+      for (let k = 0; k < 3; k++) places[n * 3 + k] = rest[v * 3 + k];
       for (let k = 0; k < 4; k++) {
-        const weight = k < 3 ? c["wire_weight" + k][v] : left;
-        left -= weight;
-        skin[n * 8 + k] = wire.sets[c.wire_set[v] * 4 + k];
-        skin[n * 8 + 4 + k] = weight;
+        skin[n * 8 + k] = joints[v * 4 + k];
+        skin[n * 8 + 4 + k] = Math.round(weights[v * 4 + k] * 255);
       }
-    }
+    });
     const arrays = gl.createVertexArray();
     gl.bindVertexArray(arrays);
     buffer(gl, places);
@@ -692,11 +698,14 @@ export class Viewer {
     const gl = this.gl, { width, height } = this.canvas, begun = performance.now();
     this.pose();
     this.makeFace();
+    this.skin.stretch(this.bones);
     const camera = this.camera = cameraOf(this.lens, width, height, this.inset, this.offset()), posed = performance.now();
     this.sort(camera);
     const sorted = performance.now();
     gl.activeTexture(gl.TEXTURE1);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 3, this.bones.length / 12, gl.RGBA, gl.FLOAT, this.bones);
+    gl.activeTexture(gl.TEXTURE4);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 3, this.skin.count, gl.RGBA, gl.FLOAT, this.skin.strains);
     if (this.faceMoved) {
       gl.activeTexture(gl.TEXTURE2);
       gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, this.faceWords.length / ROW / 4, gl.RGBA_INTEGER, gl.UNSIGNED_INT,
@@ -712,6 +721,7 @@ export class Viewer {
     const { place } = this.use(this.programs.splats, camera, this.splatArrays);
     gl.uniform1i(place("splats"), 0);
     gl.uniform1i(place("faces"), 2);
+    gl.uniform1i(place("strains"), 4);
     gl.uniform1f(place("bright"), this.record.splats.bright);
     // Fewer splats are wider, so that they cover the same.
     gl.uniform1f(place("grow"), Math.sqrt(this.count / this.shown));
