@@ -1,6 +1,7 @@
 """The stage on a dressed person whose truth is known from all sides."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from vivant.core.threads import thread_count
 from vivant.lift import LiftConfig, lift
 from vivant.mesh import rasterize_mesh
 from vivant.records import Avatar, Pose
-from vivant.splat import colors_from_sh, rasterize
+from vivant.splat import colors_from_sh, rasterize, sh_from_colors
 
 ALL_ROUND = [0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0]
 
@@ -81,6 +82,19 @@ def test_the_back_of_the_head_is_hair_and_has_no_face(avatar: Avatar) -> None:
     hair, skin = distance_to(colors, HAIR), distance_to(colors, SKIN)
     assert float((hair < 0.2).float().mean()) > 0.95
     assert float((skin < 0.2).float().mean()) < 0.02
+
+
+def test_no_bright_face_shines_through_the_hair_at_the_back(avatar: Avatar) -> None:
+    rest = avatar.splats.means
+    top = float(avatar.rig.verts[:, 1].max())
+    lit = (rest[:, 2] > 0.03).float()[:, None].expand(-1, 3)
+    splats = replace(avatar.splats, sh=sh_from_colors(lit))
+    head = torch.tensor([0.0, top - 0.09, 0.0])
+    camera = orbit(head, [180.0], extent=0.1, width=96, height=96, fov_deg=8.0)
+    drawn = rasterize(splats, camera, normals=False)
+    assert float(drawn.alpha.min()) > 0.95
+    # Without the face, all of it is black.
+    assert float(drawn.color.max()) < 0.08
 
 
 def test_a_logo_on_the_chest_is_not_on_the_back(avatar: Avatar) -> None:

@@ -36,6 +36,9 @@ from vivant.splat import sh_from_colors
 
 Part = TypeVar("Part", Splats, Binding)
 
+THICKER = 0.4
+"""How much wider splats of guessed hair are."""
+
 LOOSE = 0.015
 """Metres that loose clothes stand off the trunk."""
 
@@ -212,7 +215,10 @@ def _skin_cloud(
     barycentric = np.einsum("pk,pkc->pc", points.barycentric, skin.corner_barycentric[points.face])
     weights = points.take(skin.faces, skin.weights)
     binding = bind(means, skin.rig_face[points.face], barycentric, weights, body.rig)
-    return Cloud(discs(means, rest_normals, COVER * spacing, colors), binding, sight.trust, anchor, notes)
+    # Hair that is guessed has no detail to keep sharp, and the bright face must not shine through from inside.
+    dense = 1 + THICKER * places.scalp * (1 - sight.trust)
+    widths = COVER * spacing * dense
+    return Cloud(discs(means, rest_normals, widths, colors), binding, sight.trust, anchor, notes)
 
 
 def _foreign(share: ndarray, sight: Sight, person: Person, evidence: Evidence) -> ndarray:
