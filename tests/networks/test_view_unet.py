@@ -142,9 +142,23 @@ def test_rays_pass_through_what_their_pixels_see() -> None:
     assert float(nearest.norm(dim=1).max()) < 2.0 / 0.9 / 16
 
 
+def test_an_untrained_network_gives_its_guide_back_from_pure_noise() -> None:
+    told = conditions()
+    with torch.no_grad():
+        made = ViewUNet(TINY)(noise(), torch.ones(1), told)
+    torch.testing.assert_close(made[:, 0, :, :3], told.guide[:, :, :3], atol=1e-5, rtol=0)
+    torch.testing.assert_close(made[:, 1, :, :3], told.normals, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        made[:, :, :, 3], (2 * told.guide[:, :, 3] - 1)[:, None].expand(-1, 2, -1, -1, -1)
+    )
+    blind = told.without("guide", "normals")
+    with torch.no_grad():
+        assert float(ViewUNet(TINY)(noise(), torch.ones(1), blind).abs().max()) < 1e-5
+
+
 def test_one_person_can_be_learned() -> None:
     torch.manual_seed(0)
-    net, told = ViewUNet(TINY), conditions()
+    net, told = ViewUNet(TINY), conditions().without("guide", "normals")
     truth = torch.zeros(1, 2, VIEWS, 4, TINY.size, TINY.size)
     truth[..., 8:24, 8:24] = torch.tensor([0.6, -0.4, 0.2, 1.0])[:, None, None]
     truth[:, 1] *= -0.5

@@ -15,7 +15,7 @@ from vivant.networks.observe import (
 from vivant.networks.precision import working_dtype
 from vivant.networks.skeleton import draw_lines, draw_skeleton
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
-from vivant.networks.view_unet import ViewUNet, ViewUNetConfig
+from vivant.networks.view_unet import ViewUNet, ViewUNetConfig, spread_about_expected
 from vivant.networks.weights import ModelCard, load_weights, save_weights
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "plucker_rays",
     "save_weights",
     "seen_in_photo",
+    "spread_about_expected",
     "spread_anchors",
     "working_dtype",
 ]

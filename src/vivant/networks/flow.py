@@ -25,14 +25,20 @@ class Scalings:
     into: Float[Tensor, "*batch"]
 
 
-def scalings(sigma: Float[Tensor, "*batch"]) -> Scalings:
+def scalings(
+    sigma: Float[Tensor, "*batch"], data_spread: float | Float[Tensor, "*batch"] = DATA_SPREAD
+) -> Scalings:
     """The preconditioning of EDM (Karras et al. 2022, arXiv 2206.00364, table 1) for the straight road.
 
     At sigma 0 the estimate is the picture itself; at 1 it is all the network's.
+
+    Args:
+        sigma: Noise levels.
+        data_spread: Standard deviation of what is generated.
     """
-    kept = (1 - sigma) * DATA_SPREAD
+    kept = (1 - sigma) * data_spread
     spread = (kept.square() + sigma.square()).sqrt()
-    return Scalings(kept * DATA_SPREAD / spread.square(), sigma * DATA_SPREAD / spread, 1 / spread)
+    return Scalings(kept * data_spread / spread.square(), sigma * data_spread / spread, 1 / spread)
 
 
 def add_noise(

@@ -11,12 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from vivant.networks.flow import scalings
+from vivant.networks.flow import DATA_SPREAD, scalings
 from vivant.networks.layers import attend, embed_scalars, group_norm, zeroed
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions
 
 CHANNELS = 4
 """Of a generated picture: three of colour or normal, -1 to 1, and the mask, -1 to 1."""
+
+GUIDED_SPREAD = 0.25
+"""Standard deviation of the truth about a guide; without a guide it is `DATA_SPREAD` about nothing."""
 
 CONDITION_CHANNELS = {"reference": 7, "guide": 4, "normals": 3, "skeleton": 3, "rays": 6}
 
@@ -51,9 +54,16 @@ class Encoded:
 
     switch: Float[Tensor, "people streams kinds"]
 
+    expected: Float[Tensor, "people streams views 4 height width"]
+    """What the guide and the body alone say the views are; 0 where they are not told."""
+
+    spread: Float[Tensor, "people 1 1 1 1 1"]
+    """Standard deviation of the truth about that."""
+
     def at_views(self, index: Int[Tensor, " some"]) -> "Encoded":
         """Same for some of the views."""
-        return Encoded(self.features[:, index], self.reference, self.switch)
+        expected = self.expected[:, :, index]
+        return Encoded(self.features[:, index], self.reference, self.switch, expected, self.spread)
 
 
 class ViewUNet(nn.Module):
@@ -100,7 +110,13 @@ class ViewUNet(nn.Module):
         task = nn.functional.one_hot(conditions.task, len(TASKS)).to(kept) * kept
         stream = torch.eye(len(STREAMS)).to(kept)
         rows = [torch.cat([task, row.expand(len(task), -1)], dim=-1) for row in stream]
-        return Encoded(self.conditions(conditions), self.reference(conditions), torch.stack(rows, dim=1))
+        return Encoded(
+            self.conditions(conditions),
+            self.reference(conditions),
+            torch.stack(rows, dim=1),
+            expected_views(conditions),
+            spread_about_expected(conditions),
+        )
 
     def forward(
         self,
@@ -110,6 +126,8 @@ class ViewUNet(nn.Module):
     ) -> Float[Tensor, "people streams views 4 height width"]:
         """Estimate the clean views from noisy ones at level `sigma` (0 clean, 1 noise).
 
+        What is estimated is how they differ from what the guide says; an untrained network gives the guide.
+
         Args:
             noisy: Colours, and perhaps normals.
             sigma: Noise levels.
@@ -118,8 +136,11 @@ class ViewUNet(nn.Module):
         encoded = self.encode(told) if isinstance(told, ViewConditions) else told
         people, streams, views = noisy.shape[:3]
         work = self.enter.weight.dtype
-        scale = scalings(sigma.float()[:, None, None, None, None, None])
-        pixels = nn.functional.pixel_unshuffle((noisy * scale.into).flatten(0, 2).to(work), self.config.patch)
+        level = sigma.float()[:, None, None, None, None, None]
+        scale = scalings(level, encoded.spread)
+        expected = encoded.expected[:, :streams].to(noisy)
+        away = noisy - (1 - level) * expected
+        pixels = nn.functional.pixel_unshuffle((away * scale.into).flatten(0, 2).to(work), self.config.patch)
         hidden = self.enter(pixels.contiguous(memory_format=torch.channels_last))
         features = encoded.features[:, None].expand(-1, streams, -1, -1, -1, -1).flatten(0, 2)
         hidden = hidden + features
@@ -128,7 +149,8 @@ class ViewUNet(nn.Module):
         times = self.time(times)[:, :, None].expand(-1, -1, views, -1).flatten(0, 2)
         hidden = self._through(hidden, times, encoded.reference, (people, streams, views))
         estimate = nn.functional.pixel_shuffle(self.leave(hidden), self.config.patch)
-        return scale.skip * noisy + scale.out * estimate.unflatten(0, (people, streams, views)).to(noisy)
+        change = scale.skip * away + scale.out * estimate.unflatten(0, (people, streams, views)).to(noisy)
+        return expected + change
 
     def _through(
         self, hidden: Tensor, times: Tensor, reference: tuple[Tensor, ...], group: tuple[int, int, int]
@@ -147,6 +169,22 @@ class ViewUNet(nn.Module):
             if index % 2 and level > 0:
                 hidden = self.grow[deepest - level](nn.functional.interpolate(hidden, scale_factor=2.0))
         return hidden
+
+
+def expected_views(conditions: ViewConditions) -> Float[Tensor, "people 2 views 4 height width"]:
+    """The guide as colours with mask, the body's normals with the same mask; 0 where the guide is left out."""
+    kept = conditions.keep[:, KINDS.index("guide"), None, None, None, None]
+    color, mask = conditions.guide.split([3, 1], dim=2)
+    known = conditions.keep[:, KINDS.index("normals"), None, None, None, None]
+    rgb = torch.cat([color, 2 * mask - 1], dim=2) * kept
+    normal = torch.cat([conditions.normals * known, (2 * mask - 1) * kept], dim=2)
+    return torch.stack([rgb, normal], dim=1)
+
+
+def spread_about_expected(conditions: ViewConditions) -> Float[Tensor, "people 1 1 1 1 1"]:
+    """How far the truth lies from `expected_views`, as a standard deviation."""
+    kept = conditions.keep[:, KINDS.index("guide"), None, None, None, None, None].float()
+    return DATA_SPREAD + kept * (GUIDED_SPREAD - DATA_SPREAD)
 
 
 class Block(nn.Module):

@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from vivant.core.cameras import Cameras
 from vivant.imagine import SamplerConfig, sample
-from vivant.networks import KINDS, ViewConditions, ViewUNet, ViewUNetConfig, flat_colors, plucker_rays
+from vivant.networks import (
+    KINDS,
+    ViewConditions,
+    ViewUNet,
+    ViewUNetConfig,
+    flat_colors,
+    plucker_rays,
+    spread_about_expected,
+)
 from vivant.networks.flow import add_noise, draw_sigmas, scalings
 from vivant.training.batch import TrainBatch
 from vivant.training.objectives import Judged, ask, grid, psnr_inside
@@ -47,7 +55,8 @@ class ViewObjective:
         noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
         noisy = add_noise(clean, noise, sigma)
         estimate = ask(network, noisy, sigma, conditions)
-        weight = 1 / scalings(sigma).out.clamp(min=0.1).square()
+        spread = spread_about_expected(conditions).flatten()
+        weight = 1 / scalings(sigma, spread).out.clamp(min=0.1).square()
         error = (estimate - clean).square().mean(dim=(2, 3, 4, 5))
         parts = error.mean(0).detach()
         return (error.mean(1) * weight).mean(), {"rgb": float(parts[0]), "normal": float(parts[1])}
@@ -64,7 +73,7 @@ class ViewObjective:
         def denoise(noisy: Tensor, sigma: float, views: Tensor, guided: bool) -> Tensor:
             return ask(unet, noisy, torch.full((len(noisy),), sigma, device=device), encoded)
 
-        config = SamplerConfig(steps=self.steps, window=batch.images.shape[1])
+        config = SamplerConfig(steps=self.steps, window=batch.images.shape[1], overlap=0)
         made = sample(denoise, tuple(clean.shape), config, torch.Generator().manual_seed(0), device=device)
         shown, true, guide = (seen_colors(views) for views in (made[:, 0], clean[:, 0], conditions.guide))
         mask = batch.images[:, :, 3:].flatten(0, 1)
