@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from tests.dataset import lone_jobs, makers
 
 from vivant.core.errors import BadInputError, MissingExtraError, WorkerLostError
 from vivant.core.run import Context
-from vivant.dataset import PeopleConfig, make_sample, map_jobs, write_people
+from vivant.dataset import Figure, PeopleConfig, PeopleFolder, make_sample, map_jobs, write_people
+from vivant.dataset.samples import random_figure
 from vivant.dataset.shards import file_digest
 
 SETTINGS = {"seed": 3, "per_shard": 4, "make": makers.small}
@@ -100,6 +102,24 @@ def test_a_sample_of_each_split_shows_its_own_identities(config: PeopleConfig) -
         assert "White_F_2" not in told["identity"]
     told = json.loads(make_sample(replace(config, split="validation"), 0, 0)["json"])
     assert told["identity"] == "White_F_2"
+
+
+def test_atlases_are_swapped_between_heads_of_the_same_kind_only(
+    config: PeopleConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(PeopleFolder, "num_pictures", lambda self, name: 2 if name == "Box_F_1_Casual" else 1)
+    figure = PeopleFolder.figure
+
+    def note(self: PeopleFolder, name: str, *, atlas_of: str | None = None) -> Figure:
+        asked.append((name, atlas_of))
+        return figure(self, name, atlas_of=atlas_of)
+
+    monkeypatch.setattr(PeopleFolder, "figure", note)
+    for seed in range(12):
+        random_figure(config, np.random.default_rng(seed))
+    assert {name for name, _ in asked} >= {"Box_F_1_Casual", "Box_F_2_Casual"}
+    assert not any(atlas for _, atlas in asked)
 
 
 class StandInRay(ModuleType):

@@ -9,7 +9,7 @@ import torch
 from vivant.body import load_anny
 from vivant.core.errors import BadFileError
 from vivant.dataset import Wardrobe
-from vivant.dataset.clothes import base_body, lay, parse_garment, read_garments
+from vivant.dataset.clothes import base_body, lay, parse_garment, read_garments, tucked
 from vivant.dataset.prints import printed, tinted
 
 SHEET = """# a patch of skin
@@ -84,6 +84,24 @@ def test_prints_and_tints_are_cloth_of_the_same_size() -> None:
     grey = np.full((4, 4, 3), 100, np.uint8)
     # Greys stay grey, whatever the hue is turned by.
     assert all(np.ptp(tinted(grey, random), axis=-1).max() <= 1 for _ in range(8))
+
+
+def test_a_sock_is_hidden_as_far_as_it_is_tucked_into_a_trouser_leg() -> None:
+    def tube(radius: float, low: float, high: float) -> torch.Tensor:
+        turn = torch.linspace(0, 2 * np.pi, 17)[:-1]
+        rows = torch.arange(low, high + 1e-6, 0.01)
+        height, turn = torch.meshgrid(rows, turn, indexing="ij")
+        return torch.stack([radius * turn.cos(), height, radius * turn.sin()], -1).reshape(-1, 3)
+
+    sock, leg = tube(0.05, 0.05, 0.25), tube(0.06, 0.15, 0.6)
+    ring = np.arange(len(sock) - 17)
+    faces = np.stack([ring, ring + 1, ring + 16], 1)
+    hidden = tucked(faces, sock, leg)
+    lowest, highest = (getattr(sock[torch.from_numpy(faces)][..., 1], name)(1) for name in ("amin", "amax"))
+    assert bool(torch.from_numpy(hidden)[lowest > 0.17].all())
+    # What the hem does not cover with something to spare stays.
+    assert not bool(torch.from_numpy(hidden)[lowest < 0.155].any())
+    assert not tucked(faces, sock, tube(0.06, 0.3, 0.6)).any()
 
 
 def test_somebody_from_the_wardrobe_is_the_same_every_time(shared: Path) -> None:

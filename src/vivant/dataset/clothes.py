@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from vivant.body import load_anny
@@ -25,6 +26,9 @@ ASSET = Path(__file__).parent / "assets" / "base_mesh.npz"
 
 MAX_ENTRY_BYTES = 32 * 1024**2
 """Larger text files are no garment."""
+
+TUCK_M = 0.06
+"""A piece within these metres of another that goes on above and below it is under that one."""
 
 DECIMETRES = 10.0
 """MakeHuman's unit: so many to a metre."""
@@ -122,6 +126,28 @@ def lay(
     strongest = np.take_along_axis(weights, joints, 1)
     strongest = strongest / strongest.sum(1, keepdims=True).clip(1e-9)
     return torch.from_numpy(places).float(), torch.from_numpy(joints), torch.from_numpy(strongest).float()
+
+
+def tucked(
+    faces: Int[np.ndarray, "faces 3"], under: Float[Tensor, "verts 3"], over: Float[Tensor, "others 3"]
+) -> Bool[np.ndarray, " faces"]:
+    """Which triangles of a piece another hides at rest: socks in trousers.
+
+    Both lie close to the skin, so what is under would come through where legs bend.
+
+    Args:
+        faces: Of the piece that is under.
+        under: Its vertices.
+        over: Vertices of the piece that is over it.
+    """
+    outer = over.numpy()
+    around = KDTree(outer).query_ball_point(under.numpy(), TUCK_M)
+    hidden = np.zeros(len(under), bool)
+    for vert, near in enumerate(around):
+        if near:
+            rises = outer[near, 1] - float(under[vert, 1])
+            hidden[vert] = rises.min() < -0.01 and rises.max() > 0.01
+    return hidden[faces].all(1)
 
 
 def read_garments(archive: Path, kind: str) -> dict[str, Garment]:

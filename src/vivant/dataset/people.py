@@ -79,6 +79,13 @@ class PeopleFolder:
             parts=(outfit_of(name), *((f"atlas of {atlas_of}",) if atlas_of else ())),
         )
 
+    def num_pictures(self, name: str) -> int:
+        """How many pictures a person's parts share."""
+        count = 0
+        while (self.folder / f"{name}_{count}.webp").is_file():
+            count += 1
+        return count
+
     def _fitted(self, name: str, rig: Rig) -> Fitted:
         """Give the body of an identity: found in its plainest clothes; all its outfits have one skeleton."""
         identity = identity_of(name)

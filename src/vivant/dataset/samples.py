@@ -118,7 +118,9 @@ def random_figure(config: PeopleConfig, random: np.random.Generator) -> Figure:
     name = names[int(random.integers(len(names)))]
     same_class = [n for n in names if outfit_of(n) == outfit_of(name) and gender_of(n) == gender_of(name)]
     swap = config.split == "train" and random.random() < 0.4
-    atlas = same_class[int(random.integers(len(same_class)))] if swap else None
+    # Hair is painted into the atlas, or a part with its own picture on a head that the atlas paints bald.
+    alike = [n for n in same_class if people.num_pictures(n) == people.num_pictures(name)]
+    atlas = alike[int(random.integers(len(alike)))] if swap else None
     figure = people.figure(name, atlas_of=atlas if atlas != name else None)
     if config.split == "train" and random.random() < 0.6:
         others = [n for n in same_class if n != name]

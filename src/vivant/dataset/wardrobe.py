@@ -11,7 +11,7 @@ from scipy import ndimage
 from vivant.body import load_anny, rest_pose
 from vivant.core.errors import BadFileError
 from vivant.core.images import read_picture
-from vivant.dataset.clothes import BaseBody, Garment, base_body, lay, read_garments
+from vivant.dataset.clothes import BaseBody, Garment, base_body, lay, read_garments, tucked
 from vivant.dataset.figure import Figure, weld_verts
 from vivant.dataset.prints import printed, tinted
 from vivant.mesh import Texture, TexturedMesh
@@ -27,6 +27,9 @@ PATTERNED = 0.25
 
 LOGOS = ("male_casualsuit02", "male_casualsuit04", "male_casualsuit06", "female_casualsuit01")
 """Their pictures carry MakeHuman's mark: they are always painted anew."""
+
+SUIT, SHOES = 1, 2
+"""Which pieces they are; 0 is the body. Socks come with the shoes."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _assembled(
     model, rig = load_anny(), body.rig
     covered = np.zeros(len(rig.verts), bool)
     covered[body.body_vert[hidden & (body.body_vert >= 0)]] = True
-    keep = (model.face_region == 0) & ~torch.from_numpy(covered)[rig.faces].any(1)
+    keep = (model.face_region == 0) & ~torch.from_numpy(covered)[rig.faces].all(1)
     verts, joints, weights = [rig.verts], [rig.skin_joints], [rig.skin_weights]
     faces, uv, uv_faces = [rig.faces[keep]], [rig.uv], [rig.uv_faces[keep]]
     number, blended = (
@@ -199,14 +202,17 @@ def _assembled(
     num_verts, num_uv = len(rig.verts), len(rig.uv)
     for index, (garment, _, through) in enumerate(pieces, 1):
         places, piece_joints, piece_weights = lay(garment, body)
+        shown = np.ones(len(garment.faces), bool)
+        if index == SHOES:
+            shown = ~tucked(garment.faces, places, verts[SUIT])
         verts.append(places)
         joints.append(piece_joints[:, : rig.skin_joints.shape[1]])
         weights.append(piece_weights[:, : rig.skin_joints.shape[1]])
-        faces.append(torch.from_numpy(garment.faces) + num_verts)
+        faces.append(torch.from_numpy(garment.faces[shown]) + num_verts)
         uv.append(torch.from_numpy(garment.uv).float())
-        uv_faces.append(torch.from_numpy(garment.uv_faces) + num_uv)
-        number.append(torch.full((len(garment.faces),), index))
-        blended.append(torch.full((len(garment.faces),), through))
+        uv_faces.append(torch.from_numpy(garment.uv_faces[shown]) + num_uv)
+        number.append(torch.full((int(shown.sum()),), index))
+        blended.append(torch.full((int(shown.sum()),), through))
         num_verts, num_uv = num_verts + len(places), num_uv + len(garment.uv)
     dressed = Rig(
         verts=torch.cat(verts),
