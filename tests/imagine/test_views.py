@@ -127,6 +127,13 @@ def test_guides_matter_to_what_is_made(weights: dict[str, str], guide: str) -> N
     assert not torch.equal(views.images, imagine_views(Context(), fakes.avatar(), fakes.person(), other).images)
 
 
+def test_a_condition_can_be_left_out(weights: dict[str, str]) -> None:
+    noisy = config(weights, SamplerConfig(steps=1), begin="noise")
+    all_told = imagine_views(Context(), fakes.avatar(), fakes.person(), noisy)
+    blind = imagine_views(Context(), fakes.avatar(), fakes.person(), replace(noisy, leave_out=("reference",)))
+    assert not torch.equal(all_told.images, blind.images)
+
+
 def test_the_same_seed_imagines_the_same(weights: dict[str, str]) -> None:
     noisy = config(weights, SamplerConfig(steps=2), begin="noise")
     made = [imagine_views(Context(seed=s), fakes.avatar(), fakes.person(), noisy).images for s in (0, 0, 1)]
@@ -168,3 +175,5 @@ def test_impossible_settings_are_refused() -> None:
     for name, bad in (("trust", 1.5), ("guidance_front", -1.0), ("guidance_back", float("nan"))):
         with pytest.raises(BadInputError, match=f"`{name}` is"):
             ImagineConfig(**{name: bad})
+    with pytest.raises(BadInputError, match="smell"):
+        ImagineConfig(leave_out=("smell",))

@@ -87,6 +87,7 @@ def test_gas_writes_its_films_only_when_asked(
     assert film_paths("gas", plain, files) == ()
     build_and_deliver(Run(), tmp_path / "me.png", "gas", plain, files)
     assert not list(tmp_path.glob("*.mp4"))
+    assert "Imagined views" in files.report.read_text()
     build_and_deliver(Run(), tmp_path / "me.png", "gas", filmed, files)
     paths = film_paths("gas", filmed, files)
     assert [path.name for path in paths] == ["me.views.mp4", "me.poses.mp4"]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vivant.core.cameras import Cameras
 from vivant.core.checks import expect_within
+from vivant.core.errors import BadInputError
 from vivant.core.run import Context
 from vivant.engines.own_networks import load_nerf, load_view_generator
 from vivant.imagine.generate import GenerateConfig, Generated, generate
@@ -16,6 +17,7 @@ from vivant.imagine.guides import nerf_guides, splat_guides
 from vivant.imagine.plan import PlanConfig, azimuths_from_front, turntable
 from vivant.imagine.sampler import triangular_guidance
 from vivant.imagine.told import Place, body_normals, conditions_of, frame_photo, place_in_motion, place_in_photo
+from vivant.networks import KINDS
 from vivant.records import Avatar, Motion, Person, Pose, Views
 
 ROOM = 1.12
@@ -29,6 +31,9 @@ class ImagineConfig:
     plan: PlanConfig = field(default_factory=PlanConfig)
     guide: Literal["splats", "nerf", "normals"] = "splats"
     """What coarse picture the generator is shown: the avatar's splats, a NeRF, or none beside the body."""
+
+    leave_out: tuple[str, ...] = ()
+    """Not told to the generator, for ablations: of reference, guide, normals, skeleton, rays and task."""
 
     begin: Literal["guide", "noise"] = "guide"
     """Guide: the coarse pictures are repainted (SDEdit), by the sampler's strength. Noise: made anew."""
@@ -56,8 +61,10 @@ class ImagineConfig:
         """Check ranges.
 
         Raises:
-            BadInputError: If a number is out of range.
+            BadInputError: If a number is out of range, or a condition is unknown.
         """
+        if unknown := set(self.leave_out) - set(KINDS):
+            raise BadInputError(f"{sorted(unknown)} are no conditions; there are {list(KINDS)}.")
         expect_within(self, trust=(0, 1), guidance_front=(0, 20), guidance_back=(0, 20))
 
 
@@ -131,8 +138,7 @@ def _imagine(
         nerf, _ = load_nerf(config.nerf_weights)
         guide = nerf_guides(nerf.to(context.device), avatar, photo, cameras, poses)
     told = conditions_of(avatar, photo, guide, cameras, poses, place, task, network.config)
-    if config.guide == "normals":
-        told = told.without("guide")
+    told = told.without(*config.leave_out, *(["guide"] if config.guide == "normals" else []))
     if card.score < card.baseline:
         context.note(
             f"The generator's weights scored {card.score:.1f} dB, guides alone {card.baseline:.1f} dB: "

@@ -127,7 +127,7 @@ def _page(run: Run, photo: Photo, avatar: Avatar, preview: bytes) -> str:
     return write_page(
         Report(
             title=photo.name,
-            sections=report_sections(photo, avatar, person, body, rendering, shown),
+            sections=report_sections(photo, avatar, person, body, rendering, shown, run.every(Views)),
             scores=scores,
             parts=_parts(person),
             notes=avatar.origin.notes,

@@ -7,13 +7,16 @@ from torch import Tensor
 from vivant.animate import Shot, picture, standing
 from vivant.core.images import encode_image
 from vivant.evaluate import Panel, Section, body_overlay, cutout, keypoint_svg, trust_colored
-from vivant.records import Avatar, Body, Person, Photo, Rendering
+from vivant.records import Avatar, Body, Person, Photo, Rendering, Views
 
 TALL = 720
 """Pixels: height of the pictures, enough for a desktop's column and for a phone's full width."""
 
 FACE = 560
 """Pixels: size of the close-ups."""
+
+IMAGINED_SHOWN = 8
+"""Pictures of each series of imagined views."""
 
 SIDES = ((0.0, "front"), (90.0, "left side"), (180.0, "back"), (270.0, "right side"))
 
@@ -25,6 +28,7 @@ def report_sections(
     body: Body | None,
     rendering: Rendering | None,
     preview: Panel,
+    imagined: tuple[Views, ...] = (),
 ) -> tuple[Section, ...]:
     """Draw everything the report shows; what a recipe does not make is left out."""
     sections = [Section("The avatar", "", (_jpeg(_reduced(photo.image), "the photo"), preview))]
@@ -44,7 +48,21 @@ def report_sections(
     colored = trust_colored(avatar)
     trust = tuple(_jpeg(picture(colored, shots[i], pose)[..., :3], SIDES[i][1]) for i in (0, 1, 2))
     words = "Turquoise is what the photo shows, orange is guessed."
-    return (*sections, Section("What is seen, what is guessed", words, trust))
+    sections.append(Section("What is seen, what is guessed", words, trust))
+    return (*sections, *(_imagined_section(views) for views in imagined))
+
+
+def _imagined_section(views: Views) -> Section:
+    """Some of the views that a generator made."""
+    count = len(views.images)
+    chosen = range(0, count, max(count // IMAGINED_SHOWN, 1))
+    panels = []
+    for number in list(chosen)[:IMAGINED_SHOWN]:
+        alpha = views.alphas[number, ..., None]
+        shown = views.images[number] * alpha + 1 - alpha
+        panels.append(_jpeg(shown.clamp(0, 1), f"{number + 1} of {count}"))
+    words = "Made by a generator; colours are taken from them where the photo shows nothing."
+    return Section("Imagined views", words, tuple(panels))
 
 
 def _photo_section(person: Person, body: Body | None, rendering: Rendering) -> Section:
