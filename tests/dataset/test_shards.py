@@ -66,6 +66,14 @@ def test_a_folder_of_another_data_set_is_refused(config: PeopleConfig, tmp_path:
         write_people(Context(), config, tmp_path, 2, **{**SETTINGS, "seed": 4})
 
 
+def test_a_folder_in_which_nothing_was_made_yet_takes_other_settings(
+    config: PeopleConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="holds no people"):
+        write_people(Context(), PeopleConfig(people_folder=tmp_path / "typo"), tmp_path / "out", 2)
+    write_people(Context(), config, tmp_path / "out", 2, **SETTINGS)
+
+
 def test_jobs_of_a_killed_worker_are_done_again(tmp_path: Path) -> None:
     jobs = [(str(tmp_path), number) for number in range(6)]
     found = {job[1]: result for job, result in map_jobs(lone_jobs.fatal_once, jobs, workers=2)}

@@ -184,8 +184,9 @@ def _begin(folder: Path, told: dict[str, object]) -> None:
     """Mark the folder with what is being made in it; refuse a folder of another data set."""
     mark = folder / "dataset.json"
     text = json.dumps(told, sort_keys=True)
-    if mark.is_file():
-        if mark.read_text(encoding="utf-8") != text:
+    # A run that ended before its first shard, for a wrong --people-folder say, left nothing worth keeping.
+    if mark.is_file() and any(folder.glob("people-*.tar")):
+        if mark.read_text(encoding="utf-8", errors="replace") != text:
             raise BadInputError(
                 f"{folder} holds a data set with other settings (see dataset.json there). "
                 "Choose another --out, or remove that folder."
