@@ -8,7 +8,7 @@ bones than the skin under it still does.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from vivant.body.skinning import blend_transforms, nearest_rotations
@@ -18,6 +18,9 @@ from vivant.records import Binding, Rig, Splats
 BEGINS, WHOLE = 0.3, 0.7
 """Size of a strain (Frobenius norm) below which splats just turn, and above which they take all of it. Small
 ones hide in the overlap of splats, and pictures of usual poses stay as they were fitted."""
+
+STIFF_TURN, STIFF_PLACE = 0.02, 0.002
+"""A vertex goes with its heaviest joint alone if the blend differs by no more: of the matrix, and in metres."""
 
 MOST = 2.0
 """Strains are cut to this size: splats that get more than three times longer would be streaks."""
@@ -62,17 +65,38 @@ def skin_strains(rig: Rig, world_from_rest: Float[Tensor, "joints 4 4"]) -> Floa
     A triangle says how its edges and its normal move; a vertex takes the mean of its triangles, by their areas.
     """
     blended = blend_transforms(rig.skin_joints, rig.skin_weights, world_from_rest)
+    loose = _loose_verts(rig, blended, world_from_rest[:, :3])
+    strains = torch.zeros(len(rig.verts), 3, 3)
+    faces = rig.faces[loose[rig.faces].any(1)]
+    if not len(faces):
+        return strains
     verts = (blended[..., :3] @ rig.verts[..., None])[..., 0] + blended[..., 3]
-    weighted, areas = _gradients(rig.verts, verts, rig.faces)
-    gradient = torch.zeros(len(verts), 9).index_add_(0, rig.faces.reshape(-1), weighted.repeat_interleave(3, 0))
-    area = torch.zeros(len(verts)).index_add_(0, rig.faces.reshape(-1), areas.repeat_interleave(3))
-    gradient = (gradient / area.clamp(min=1e-12)[:, None]).reshape(-1, 3, 3)
-    strain = nearest_rotations(blended[..., :3]).transpose(1, 2) @ gradient - torch.eye(3)
-    strain[area < 1e-12] = 0
+    weighted, areas = _gradients(rig.verts, verts, faces)
+    gradient = torch.zeros(len(verts), 9).index_add_(0, faces.reshape(-1), weighted.repeat_interleave(3, 0))
+    area = torch.zeros(len(verts)).index_add_(0, faces.reshape(-1), areas.repeat_interleave(3))
+    loose &= area > 1e-12
+    mean = (gradient[loose] / area[loose, None]).reshape(-1, 3, 3)
+    strain = nearest_rotations(blended[loose, :, :3]).transpose(1, 2) @ mean - torch.eye(3)
     size = strain.flatten(1).norm(dim=1)
     part = ((size - BEGINS) / (WHOLE - BEGINS)).clamp(0, 1)
     scale = part * part * (3 - 2 * part) * (MOST / size.clamp(min=MOST))
-    return strain * scale[:, None, None]
+    strains[loose] = strain * scale[:, None, None]
+    return strains
+
+
+def _loose_verts(
+    rig: Rig, blended: Float[Tensor, "verts 3 4"], transforms: Float[Tensor, "joints 3 4"]
+) -> Bool[Tensor, " verts"]:
+    """Vertices of triangles that do not go with one joint."""
+    heaviest = rig.skin_joints.gather(1, rig.skin_weights.argmax(1, keepdim=True))[:, 0]
+    apart = blended - transforms[heaviest]
+    moved = (apart[..., :3] @ rig.verts[..., None])[..., 0] + apart[..., 3]
+    bent = (apart[..., :3].abs().amax((1, 2)) > STIFF_TURN) | (moved.abs().amax(1) > STIFF_PLACE)
+    joints = heaviest[rig.faces]
+    between = bent[rig.faces].any(1) | (joints != joints[:, :1]).any(1)
+    loose = torch.zeros(len(rig.verts), dtype=torch.bool)
+    loose[rig.faces[between]] = True
+    return loose
 
 
 def _gradients(
