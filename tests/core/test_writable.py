@@ -74,3 +74,16 @@ def test_a_record_s_file_has_the_permissions_that_the_user_s_mask_gives(tmp_path
     store.save(fakes.photo(), tmp_path / "photo.safetensors")
     (tmp_path / "plain").touch()
     assert (tmp_path / "photo.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_the_name_told_is_the_one_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "new" / "me.avatar"
+    with pytest.raises(OutputError, match="disk is full") as full:
+        store.expect_writable(asked, needed_bytes=2**62)
+    assert str(asked) in str(full.value)
+    # A film is written under another name within the step that gives all files their real ones.
+    with pytest.raises(OutputError, match="disk is full") as nested, store.writing(asked) as outer:
+        with store.writing(outer):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(asked) in str(nested.value)
+    assert ".part" not in str(nested.value)

@@ -47,6 +47,11 @@ def writing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OutputError as error:
+        # Whoever writes within says which file failed: by its real name, not by the temporary one.
+        if str(temporary) not in str(error):
+            raise
+        raise OutputError(str(error).replace(str(temporary), str(path))) from error
     except OSError as error:
         raise OutputError(_why_not(path, error)) from error
     except SafetensorError as error:
@@ -59,13 +64,13 @@ def writing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _why_not(path: Path, error: OSError) -> str:
+def _why_not(path: Path, error: OSError, folder: Path | None = None) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full: {path} cannot be written. Free some room, or name a file on another disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path.parent} may not be written to. Name another folder."
+        return f"{folder or path.parent} may not be written to. Name another folder."
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"{path.parent} is a file, not a folder. Name another folder."
+        return f"{folder or path.parent} is a file, not a folder. Name another folder."
     return f"{path} cannot be written: {error.strerror or error}. Name another folder."
 
 
@@ -95,7 +100,7 @@ def expect_writable(path: Path, needed_bytes: int = 0) -> None:
         if shutil.disk_usage(folder).free < needed_bytes:
             raise OSError(errno.ENOSPC, "too little room")
     except OSError as error:
-        raise OutputError(_why_not(folder / path.name, error)) from error
+        raise OutputError(_why_not(path, error, folder)) from error
 
 
 def sweep(folder: Path, path: Path) -> None:

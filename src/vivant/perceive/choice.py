@@ -75,7 +75,7 @@ def _what_was_seen(engine: VisionEngine, pixels: Pixels, head: bool) -> str:
     if head:
         return f"Only the head and shoulders of a person are in the photo. {need} {advice}"
     if engine.see_faces(pixels) or engine.see_face(pixels) is not None:
-        return f"Only a face is in the photo. {need} {advice}"
+        return f"Only a face was found in the photo. {need} {advice}"
     if engine.see_hand(pixels) is not None:
-        return f"Only a hand is in the photo. {need} {advice}"
+        return f"Only a hand was found in the photo. {need} {advice}"
     return f"No person was found in the photo. {need} If there is one, crop the photo round that person."
