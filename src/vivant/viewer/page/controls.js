@@ -226,7 +226,9 @@ class Page {
     viewer.ratio = ratio;
     // The person stands clear of the controls.
     const room = height - $("dock").getBoundingClientRect().top;
-    viewer.inset = { top: (height > 420 ? 26 : 6) * ratio, bottom: Math.max(room, 6) * ratio };
+    // On a phone the buttons reach over the middle.
+    const above = height <= 420 ? 6 : width < 560 ? 68 : 26;
+    viewer.inset = { top: above * ratio, bottom: Math.max(room, 6) * ratio };
     this.dirty = true;
   }
 
