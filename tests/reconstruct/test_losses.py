@@ -139,3 +139,30 @@ def test_a_picture_of_another_size_is_refused() -> None:
         image_loss(color[:30], alpha[:30], target, CONFIG)
     with pytest.raises(BadInputError, match="float32"):
         image_loss(color.double(), alpha.double(), target, CONFIG, backend="numba")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rows_of_any_width_are_compared_as_the_reference_compares_them(threads: int) -> None:
+    generator = torch.Generator().manual_seed(5)
+    y, x = torch.meshgrid(torch.arange(190), torch.arange(131), indexing="ij")
+    # A trunk, arms across nearly all the picture, a gap between head and trunk, and a dot at the rim.
+    trunk, arms = ((x - 60).abs() < 9) & (y > 60), ((y - 80).abs() < 4) & ((x - 64).abs() < 60)
+    shape = trunk | arms | (((x - 60).abs() < 5) & (y > 8) & (y < 30)) | ((x > 128) & (y == 150))
+    truth_alpha, alpha = shape.float(), shape.roll((3, 1), (0, 1)).float().requires_grad_()
+    background = torch.ones(3)
+    paint = torch.rand(2, 190, 131, 3, generator=generator)
+    target = make_target(paint[0], truth_alpha, torch.rand(190, 131, generator=generator), background)
+    cover = alpha.detach()[..., None]
+    color = (paint[1] * cover + (1 - cover) * background).requires_grad_()
+    fast = image_loss(color, alpha, target, LossConfig(), backend="numba", threads=threads)
+    slow = image_loss(color.double(), alpha.double(), target, LossConfig(), backend="reference")
+    assert float(fast.total.detach()) == pytest.approx(float(slow.total.detach()), rel=1e-5)
+    drawn = cover[..., 0] > 0
+    for found, wanted in zip(
+        torch.autograd.grad(fast.total, (color, alpha)),
+        torch.autograd.grad(slow.total, (color, alpha)),
+        strict=True,
+    ):
+        torch.testing.assert_close(
+            found[drawn], wanted[drawn].float(), atol=2e-5 * float(wanted.abs().max()), rtol=0
+        )

@@ -4,6 +4,9 @@ Rows come in at the bottom of a ring. Each is filtered along x once; the window'
 along y, which gives the statistics of one row, SSIM, and its derivatives by mean, squares and product. Those
 are filtered in the same way (the window is symmetric), five rows behind, and give the gradient.
 
+Of each row only that part is worked on whose window reaches what either picture covers: elsewhere both are
+background, SSIM is 1 and has no slope. Threads take rows of about equal work.
+
 Half is subtracted from all colours: variances stay what they are, and float32 loses a quarter as much to
 cancellation. What lies outside the picture is 0, so minus a half.
 """
@@ -34,6 +37,11 @@ W5, W4, W3, W2, W1, W0 = (f4(weight) for weight in gaussian_window()[: RADIUS + 
 LANES = 8
 FAST = {"contract", "arcp", "reassoc", "nsz"}
 ABSOLUTE, STRUCTURE, MASK, SQUARED = range(4)
+COVERED, SEEN, FILTERED = 0, 2, 4
+"""Places in a row of spans."""
+
+ROW_COST = 64
+"""What a row costs beside its numbers, in numbers."""
 
 
 def loss(
@@ -59,18 +67,21 @@ class _Loss(torch.autograd.Function):
             value.contiguous().numpy() for value in (target.color, target.alpha, target.weight)
         )
         height = len(cover)
-        box = np.empty(4, np.int64)
-        _bounds(cover, truth_cover, box)
+        box, extents = np.empty(4, np.int64), np.empty((height, 2), np.int64)
+        _bounds(cover, truth_cover, box, extents)
+        spans = np.empty((height + 4 * RADIUS, 6), np.int64)
+        _widen(extents, box, spans)
         to_color, to_alpha = np.zeros_like(picture), np.zeros_like(cover)
         sums = np.zeros((height, 4), f4)
         scales = np.array([(1 - config.ssim) / 3, config.ssim / 3, config.mask]) / target.area
         rows = int(box[1] - box[0])
         threads = max(1, min(threads, rows // (4 * WINDOW)))
+        ends = _shares(spans, box, threads)
 
         def work(thread: int) -> None:
-            first, last = box[0] + rows * thread // threads, box[0] + rows * (thread + 1) // threads
-            _sweep(picture.reshape(-1), cover, truth.reshape(-1), truth_cover, weight, box,
-                   scales.astype(f4), first, last, to_color.reshape(-1), to_alpha, sums)  # fmt: skip
+            _sweep(picture.reshape(-1), cover, truth.reshape(-1), truth_cover, weight, box, extents, spans,
+                   scales.astype(f4), ends[thread], ends[thread + 1], to_color.reshape(-1), to_alpha,
+                   sums)  # fmt: skip
 
         if rows:
             run_on_threads(work, threads)
@@ -90,9 +101,19 @@ class _Loss(torch.autograd.Function):
         return color, alpha, None, None, None, None
 
 
+def _shares(spans: np.ndarray, box: np.ndarray, threads: int) -> list[int]:
+    """Rows between which each thread works, so that all have as much to do."""
+    rows = spans[2 * RADIUS + box[0] : 2 * RADIUS + box[1]]
+    done = np.cumsum(rows[:, SEEN + 1] - rows[:, SEEN] + ROW_COST)
+    if not len(done):
+        return [int(box[0])] * (threads + 1)
+    between = np.searchsorted(done, done[-1] * np.arange(1, threads) / threads)
+    return [int(box[0]), *(int(box[0] + row) for row in between), int(box[1])]
+
+
 @kernel
-def _bounds(cover, truth_cover, box):
-    """Rows and columns of all pixels that either picture covers, and a window's radius around."""
+def _bounds(cover, truth_cover, box, extents):
+    """First and last column (exclusive) that either picture covers in each row; of all, a radius around."""
     height, width = cover.shape
     top, bottom, left, right = height, 0, width, 0
     for y in range(height):
@@ -105,6 +126,7 @@ def _bounds(cover, truth_cover, box):
             if cover[y, x] != 0 or truth_cover[y, x] != 0:
                 last = x
                 break
+        extents[y, 0], extents[y, 1] = first, last + 1
         if last >= 0:
             top, bottom = min(top, y), y + 1
             left, right = min(left, first), max(right, last + 1)
@@ -115,8 +137,35 @@ def _bounds(cover, truth_cover, box):
     box[2], box[3] = max(left - RADIUS, 0), min(right + RADIUS, width)
 
 
+@kernel
+def _widen(extents, box, spans):
+    """For each row from two radii above the picture: what is covered, compared, and filtered, in numbers.
+
+    Numbers count from the box's left side, and ends are whole vectors. A row is compared where the window of a
+    covered pixel reaches, and filtered along x where a compared row's window does.
+    """
+    height, width = extents.shape[0], box[3] - box[2]
+    for i in range(spans.shape[0]):
+        y = i - 2 * RADIUS
+        for field in range(3):
+            rows, columns = field * RADIUS, RADIUS if field > 0 else 0
+            left, right = box[3], box[2]
+            for row in range(max(y - rows, 0), min(y + rows + 1, height)):
+                if extents[row, 0] < extents[row, 1]:
+                    left = min(left, extents[row, 0] - columns)
+                    right = max(right, extents[row, 1] + columns)
+            left, right = max(left - box[2], 0), min(right - box[2], width)
+            if left >= right:
+                left = right = 0
+            spans[i, 2 * field] = 3 * left // LANES * LANES
+            spans[i, 2 * field + 1] = (3 * right + LANES - 1) // LANES * LANES
+
+
 @kernel(fastmath=FAST)
-def _sweep(picture, cover, truth, truth_cover, weight, box, scales, first, last, to_color, to_alpha, sums):
+def _sweep(
+    picture, cover, truth, truth_cover, weight, box, extents, spans, scales, first, last,
+    to_color, to_alpha, sums,
+):  # fmt: skip
     """Losses and gradients of rows `first` to `last`."""
     height, width = cover.shape
     # A row of work holds the box's columns, filled up to whole vectors, and the window's reach at both ends.
@@ -130,45 +179,52 @@ def _sweep(picture, cover, truth, truth_cover, weight, box, scales, first, last,
     filtered = np.empty(4 * room, np.float32)
     weights, insides = np.zeros(room, np.float32), np.zeros(room, np.float32)
     for y in range(first - 2 * RADIUS, last + 2 * RADIUS):
-        _fill(picture, truth, y, height, width, box, line, raw)
-        _along_x(raw, line, 4, room, ring, (y + 4 * WINDOW) % WINDOW * 4 * room)
+        begin, end = spans[y + 2 * RADIUS, FILTERED], spans[y + 2 * RADIUS, FILTERED + 1]
+        if begin < end:
+            _fill(picture, truth, y, height, width, box, line, begin, end + 2 * PAD + LANES, raw)
+            _along_x(raw, line, 4, room, begin, end, ring, (y + 4 * WINDOW) % WINDOW * 4 * room)
         middle = y - RADIUS
         if middle >= first - RADIUS:
             slot = (middle + 4 * WINDOW) % WINDOW * 3 * room
-            if middle >= box[0] and middle < box[1]:
-                _spread(weight, middle, box, weights)
-                _along_y(ring, _rows(middle, 4 * room), 4 * room, filtered)
-                lost = _compare(filtered, room, weights, scales[1], slopes, line)
+            begin, end = spans[middle + 2 * RADIUS, SEEN], spans[middle + 2 * RADIUS, SEEN + 1]
+            if middle < box[0] or middle >= box[1]:
+                ring_slopes[slot : slot + 3 * room] = 0
+            elif begin < end:
+                _spread(weight, middle, box, begin, end, weights)
+                _along_y(ring, _rows(middle, 4 * room), 4, room, begin, end, filtered)
+                lost = _compare(filtered, room, begin, end, weights, scales[1], slopes, line)
                 if middle >= first and middle < last:
                     sums[middle, STRUCTURE] = lost
-                _along_x(slopes, line, 3, room, ring_slopes, slot)
-            else:
-                ring_slopes[slot : slot + 3 * room] = 0
+                _along_x(slopes, line, 3, room, begin, end, ring_slopes, slot)
         middle = y - 2 * RADIUS
         if middle >= first:
-            _along_y(ring_slopes, _rows(middle, 3 * room), 3 * room, filtered)
-            _spread(weight, middle, box, weights)
-            _spread(truth_cover, middle, box, insides)
-            start = 3 * (middle * width + box[2])
-            sums[middle, ABSOLUTE], sums[middle, SQUARED] = _finish_color(
-                picture, truth, start, size, weights, insides, scales[0], filtered, room, to_color
-            )
-            sums[middle, MASK] = _finish_alpha(
-                cover, truth_cover, weight, middle, box[2], box[3], scales[2], to_alpha
-            )
+            begin, end = spans[middle + 2 * RADIUS, COVERED], spans[middle + 2 * RADIUS, COVERED + 1]
+            if begin < end:
+                _along_y(ring_slopes, _rows(middle, 3 * room), 3, room, begin, end, filtered)
+                _spread(weight, middle, box, begin, end, weights)
+                _spread(truth_cover, middle, box, begin, end, insides)
+                start = 3 * (middle * width + box[2])
+                sums[middle, ABSOLUTE], sums[middle, SQUARED] = _finish_color(
+                    picture, truth, start, begin, min(end, size), weights, insides, scales[0], filtered, room,
+                    to_color,
+                )  # fmt: skip
+                sums[middle, MASK] = _finish_alpha(
+                    cover, truth_cover, weight, middle, extents[middle, 0], extents[middle, 1], scales[2],
+                    to_alpha,
+                )  # fmt: skip
 
 
 @kernel(fastmath=FAST)
-def _fill(picture, truth, y, height, width, box, line, raw):
-    """One row of both pictures, shifted by a half; the sum of their squares and their product."""
+def _fill(picture, truth, y, height, width, box, line, begin, end, raw):
+    """Part of a row of both pictures, shifted by a half; the sum of their squares and their product."""
     left = 3 * box[2] - PAD
-    low, high = max(0, -left), min(line, 3 * width - left)
-    if y < 0 or y >= height:
-        low = high = line
-    for k in range(low):
+    low, high = max(begin, -left), min(end, 3 * width - left)
+    if y < 0 or y >= height or low >= high:
+        low = high = end
+    for k in range(begin, low):
         raw[k] = -HALF
         raw[line + k] = -HALF
-    for k in range(high, line):
+    for k in range(high, end):
         raw[k] = -HALF
         raw[line + k] = -HALF
     start = 3 * y * width + left
@@ -179,11 +235,12 @@ def _fill(picture, truth, y, height, width, box, line, raw):
     for k in range(whole, high):
         raw[k] = picture[start + k] - HALF
         raw[line + k] = truth[start + k] - HALF
-    for k in range(0, line - LANES + 1, LANES):
+    whole = begin + (end - begin) // LANES * LANES
+    for k in range(begin, whole, LANES):
         a, b = load(raw, k), load(raw, line + k)
         store(raw, 2 * line + k, a * a + b * b)
         store(raw, 3 * line + k, a * b)
-    for k in range(line - LANES, line):
+    for k in range(whole, end):
         a, b = raw[k], raw[line + k]
         raw[2 * line + k] = a * a + b * b
         raw[3 * line + k] = a * b
@@ -229,23 +286,24 @@ def _shifted(at, k):
 
 
 @kernel(fastmath=FAST)
-def _along_x(rows, line, count, room, out, start):
+def _along_x(rows, line, count, room, begin, end, out, start):
     """Filter some padded rows along x."""
     taps = (0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30)
     for row in range(count):
-        for k in range(0, room, LANES):
+        for k in range(begin, end, LANES):
             store(out, start + row * room + k, _weigh(rows, _shifted(taps, row * line + k)))
 
 
 @kernel(fastmath=FAST)
-def _along_y(ring, at, size, out):
+def _along_y(ring, at, count, room, begin, end, out):
     """Filter the ring's rows along y; the fields of a row lie one after the other."""
-    for k in range(0, size, LANES):
-        store(out, k, _weigh(ring, _shifted(at, k)))
+    for field in range(count):
+        for k in range(field * room + begin, field * room + end, LANES):
+            store(out, k, _weigh(ring, _shifted(at, k)))
 
 
 @kernel(fastmath=FAST)
-def _compare(filtered, room, weights, scale, slopes, line):
+def _compare(filtered, room, begin, end, weights, scale, slopes, line):
     """SSIM of one row: gives the weighted sum of 1 - SSIM, and writes its derivatives.
 
     With m the means (n the shifted ones), q the mean of squares and r that of products: SSIM = (2 m1 m2 + C1)
@@ -254,7 +312,11 @@ def _compare(filtered, room, weights, scale, slopes, line):
     """
     zero = spread(f4(0))
     lost = zero
-    for k in range(0, room, LANES):
+    for row in range(3):
+        # What another row left here is no slope of this one.
+        slopes[row * line + begin : row * line + begin + PAD] = 0
+        slopes[row * line + end + PAD : row * line + end + 2 * PAD + LANES] = 0
+    for k in range(begin, end, LANES):
         n1, n2 = load(filtered, k), load(filtered, room + k)
         q, r = load(filtered, 2 * room + k), load(filtered, 3 * room + k)
         m1, m2 = n1 + HALF, n2 + HALF
@@ -278,9 +340,9 @@ def _compare(filtered, room, weights, scale, slopes, line):
 
 
 @kernel
-def _spread(values, y, box, out):
+def _spread(values, y, box, begin, end, out):
     """One pixel's value for its three channels."""
-    for x in range(box[3] - box[2]):
+    for x in range(begin // 3, min((end + 2) // 3, box[3] - box[2])):
         value = values[y, box[2] + x]
         out[3 * x] = value
         out[3 * x + 1] = value
@@ -288,12 +350,14 @@ def _spread(values, y, box, out):
 
 
 @kernel(fastmath=FAST)
-def _finish_color(picture, truth, start, size, weights, insides, scale, filtered, room, to_color):
+def _finish_color(
+    picture, truth, start, begin, end, weights, insides, scale, filtered, room, to_color
+):  # fmt: skip
     """Gradient of one row of colours, and the sums that need no window."""
     zero, one = spread(f4(0)), spread(ONE)
     absolute, squared = zero, zero
-    whole = size // LANES * LANES
-    for k in range(0, whole, LANES):
+    whole = begin + (end - begin) // LANES * LANES
+    for k in range(begin, whole, LANES):
         a, b, w = load(picture, start + k), load(truth, start + k), load(weights, k)
         difference = a - b
         sign = where_ge(difference, zero, where_ge(zero, difference, zero, one), zero - one)
@@ -302,7 +366,7 @@ def _finish_color(picture, truth, start, size, weights, insides, scale, filtered
         by_window = (a - HALF) * load(filtered, room + k) + (b - HALF) * load(filtered, 2 * room + k)
         store(to_color, start + k, w * sign * scale + load(filtered, k) + by_window)
     sum_absolute, sum_squared = sum_lanes(absolute), sum_lanes(squared)
-    for k in range(whole, size):
+    for k in range(whole, end):
         a, b, w = picture[start + k], truth[start + k], weights[k]
         difference = a - b
         sign = f4(difference > 0) - f4(difference < 0)

@@ -107,8 +107,8 @@ def image_loss(
     (1 - SSIM) + mask |difference of alpha|) / a, colours being averaged over channels. Outside the picture
     SSIM's window sees 0.
 
-    The compiled backend leaves out what is farther than the window from both person and splats: the loss is
-    the same, and no splat could receive the gradient.
+    The compiled backend leaves out what is farther than the window from both person and splats, and tells no
+    gradient where neither is: the loss is the same, and no splat could receive the gradient.
 
     Raises:
         BadInputError: If sizes differ, or a backend cannot take these tensors.

@@ -234,9 +234,11 @@ class Fit:
         background = torch.full((3,), BACKGROUNDS[behind])
         drawn = rasterize(posed, camera, background=background, normals=False, threads=self.threads)
         target = frame.targets[behind]
-        loss = image_loss(drawn.color[0], drawn.alpha[0], target, self.config.loss, threads=self.threads)
+        # Squeezed, not indexed: the gradient of an index is copied into fresh zeros.
+        color, alpha = drawn.color.squeeze(0), drawn.alpha.squeeze(0)
+        loss = image_loss(color, alpha, target, self.config.loss, threads=self.threads)
         if self.lpips is not None:
-            seen = perceptual_loss(drawn.color[0], target, self.lpips)
+            seen = perceptual_loss(color, target, self.lpips)
             loss = replace(loss, total=loss.total + self.config.loss.perceptual * seen)
         return loss
 
