@@ -21,7 +21,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Stages:
         monkeypatch.setattr(module, "results_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(pictures, "TALL", 64)
     monkeypatch.setattr(pictures, "FACE", 48)
-    monkeypatch.setattr(deliver, "report_sections", lambda *goods: (Section("The avatar", "", goods[-1:]),))
+    monkeypatch.setattr(deliver, "report_sections", lambda *goods: (Section("The avatar", "", goods[5:6]),))
     monkeypatch.setattr(deliver, "PREVIEW", Shot(60, 80))
     monkeypatch.setattr(deliver, "PREVIEW_TURN", 2)
     monkeypatch.setattr(deliver, "PREVIEW_FPS", 1.0)
