@@ -20,7 +20,7 @@ def people() -> People:
 def objective(name: str) -> Objective:
     if name == "view":
         network = ViewUNetConfig(size=32, channels=(16, 16), heads=2, reference_side=4)
-        return ViewObjective(network, steps=2)
+        return ViewObjective(network)
     if name == "lifter":
         network = LifterConfig(width=24, layers=1, heads=2, anchors=256, splats=4, channels=(8, 16), detail=8)
         return LifterObjective(network, side=32)

@@ -58,3 +58,12 @@ def test_bad_settings_are_refused() -> None:
         People(dataclasses.replace(PEOPLE, tasks=("fly",)), "cpu")
     with pytest.raises(BadInputError, match="held back"):
         People(PEOPLE, "cpu", Crowd((), "", ""))
+
+
+def test_batches_come_again_with_others_between() -> None:
+    source = People(dataclasses.replace(PEOPLE, shown=2), "cpu")
+    first, again = source.batch(0), source.batch(16)
+    assert same(first, again) and same(first, people().batch(0))
+    assert same(source.batch(32), people().batch(16))
+    # A training that goes on in the middle sees the same ones.
+    assert same(People(dataclasses.replace(PEOPLE, shown=2), "cpu").batch(17), people().batch(1))

@@ -18,7 +18,7 @@ from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewCondition
 CHANNELS = 4
 """Of a generated picture: three of colour or normal, -1 to 1, and the mask, -1 to 1."""
 
-GUIDED_SPREAD = 0.25
+GUIDED_SPREAD = 0.1
 """Standard deviation of the truth about a guide; without a guide it is `DATA_SPREAD` about nothing."""
 
 CONDITION_CHANNELS = {"reference": 7, "guide": 4, "normals": 3, "skeleton": 3, "rays": 6}

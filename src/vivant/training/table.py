@@ -52,12 +52,15 @@ SMALL_CONFIG = TrainConfig(
 def _view(size: str) -> Training:
     if size == "rehearsal":
         network = ViewUNetConfig(size=64, channels=(16, 32, 32), heads=2, reference_side=4)
-        return Training(ViewObjective(network, steps=4), SMALL_PEOPLE, SMALL_CONFIG)
+        return Training(ViewObjective(network), SMALL_PEOPLE, SMALL_CONFIG)
     if size == "reduced":
         network = ViewUNetConfig(size=128, channels=(48, 96, 128))
         return Training(
-            ViewObjective(network),
-            PeopleConfig(people=2, views=3, size=128, pool=256, held_back=8),
+            ViewObjective(network, noise=1.0),
+            PeopleConfig(
+                people=2, views=3, size=128, pool=256, held_back=8,
+                tasks=("view", "view", "pose", "canonical"), shown=3,
+            ),  # fmt: skip
             TrainConfig(learning_rate=1e-3, average=0.995, minutes=60, validate_every=10, validation_batches=4),
         )
     return Training(
