@@ -42,7 +42,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def config(weights: dict[str, str], sampler: SamplerConfig = KEEP, **more: object) -> ImagineConfig:
     plan = PlanConfig(views=4, kind="level")
-    return replace(ImagineConfig(plan=plan, generate=GenerateConfig(sampler), **weights), **more)
+    told = ImagineConfig(plan=plan, generate=GenerateConfig(sampler), detail=0, **weights)
+    return replace(told, **more)
 
 
 def test_nothing_repainted_are_the_avatars_own_pictures(weights: dict[str, str]) -> None:
@@ -52,6 +53,18 @@ def test_nothing_repainted_are_the_avatars_own_pictures(weights: dict[str, str])
     assert 0.05 < float((views.alphas > 0.5).float().mean()) < 0.5
     middle = views.images[views.alphas > 0.9].mean(0)
     torch.testing.assert_close(middle, torch.tensor([0.8, 0.2, 0.2]), atol=0.03, rtol=0)
+
+
+def test_views_can_be_larger_than_the_generator_makes_them(weights: dict[str, str]) -> None:
+    from vivant.imagine.guides import splat_guides
+
+    avatar = fakes.avatar()
+    views = imagine_views(Context(), avatar, fakes.person(), config(weights, detail=96))
+    assert views.images.shape == (4, 96, 96, 3) and views.trust.shape == (4, 96, 96)
+    assert (views.cameras.width, views.cameras.height) == (96, 96)
+    # Nothing repainted is the avatar drawn that large.
+    drawn, _ = splat_guides(avatar, views.cameras, views.poses)
+    torch.testing.assert_close(views.alphas, drawn[:, 3], atol=0.02, rtol=0)
 
 
 def test_what_the_photo_shows_is_not_learned_from_imagined_views(weights: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.run import Context
 from vivant.engines.own_networks import load_nerf, load_view_generator
+from vivant.imagine.detail import straight_colors, with_detail
 from vivant.imagine.generate import GenerateConfig, Generated, generate
 from vivant.imagine.guides import nerf_guides, splat_guides
 from vivant.imagine.plan import PlanConfig, azimuths_from_front, turntable
@@ -48,6 +49,10 @@ class ImagineConfig:
     guidance_back: float = 1.0
     """Of the back view; with fixed guidance that of all views."""
 
+    detail: int = 384
+    """Pixels a side of the views, if the generator's are smaller: what it changes is then added to the coarse
+    avatar drawn at this size, which keeps its detail. 0: as the generator makes them."""
+
     trust: float = 0.4
     """How much imagined pixels count beside the photo's (1), where the photo shows nothing."""
 
@@ -65,7 +70,7 @@ class ImagineConfig:
         """
         if unknown := set(self.leave_out) - set(KINDS):
             raise BadInputError(f"{sorted(unknown)} are no conditions; there are {list(KINDS)}.")
-        expect_within(self, trust=(0, 1), guidance_front=(0, 20), guidance_back=(0, 20))
+        expect_within(self, trust=(0, 1), detail=(0, 2048), guidance_front=(0, 20), guidance_back=(0, 20))
 
 
 def imagine_views(context: Context, avatar: Avatar, person: Person, config: ImagineConfig) -> Views:
@@ -151,6 +156,10 @@ def _imagine(
     made = generate(
         network, told, config.generate, draws, coarse=coarse, guidance=guidance, advance=context.advance
     )
+    if config.detail > size:
+        cameras = cameras.resized(config.detail, config.detail)
+        large, vouched = splat_guides(avatar, cameras, poses)
+        made, drawn = with_detail(made, drawn, large), large
     # At the rim, coarse and imagined outlines differ by chance: nothing is to be learned there.
     inside = _eroded(((drawn[:, 3] > 0.9) & (made.alphas[0] > 0.9)).float())
     return Views(
@@ -174,9 +183,7 @@ def _as_generated(
     guide: Float[Tensor, "views 4 size size"], normals: Float[Tensor, "views 3 size size"]
 ) -> Generated:
     """Coarse views as the generator would have made them."""
-    color, mask = guide[:, :3], guide[:, 3]
-    straight = ((color / mask[:, None].clamp(min=1e-3)).clamp(-1, 1) + 1) / 2
-    return Generated(straight[None], mask[None], normals[None])
+    return Generated(straight_colors(guide)[None], guide[:, 3][None], normals[None])
 
 
 def _eroded(mask: Float[Tensor, "views size size"]) -> Float[Tensor, "views size size"]:

@@ -58,8 +58,13 @@ def _view(size: str) -> Training:
         return Training(
             ViewObjective(network, noise=1.0),
             PeopleConfig(
-                people=2, views=3, size=128, pool=256, held_back=8,
-                tasks=("view", "view", "pose", "canonical"), shown=3,
+                people=2,
+                views=3,
+                size=128,
+                pool=256,
+                held_back=8,
+                tasks=("view", "view", "pose", "canonical"),
+                shown=3,
             ),  # fmt: skip
             TrainConfig(learning_rate=1e-3, average=0.995, minutes=60, validate_every=10, validation_batches=4),
         )

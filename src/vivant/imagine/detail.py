@@ -1,0 +1,45 @@
+"""Larger views than the generator makes: it says what changes, the coarse avatar keeps the detail."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vivant.imagine.generate import Generated
+
+SOLID = 0.5
+"""Least mask, of both pictures, where they are compared: rims differ by chance."""
+
+
+def with_detail(
+    made: Generated,
+    small: Float[Tensor, "views 4 size size"],
+    large: Float[Tensor, "views 4 large large"],
+) -> Generated:
+    """Add what a generator changed in small coarse pictures to large ones of the same views.
+
+    Slow changes of colour are the generator's, fine detail stays the coarse avatar's.
+
+    Args:
+        made: One person's views.
+        small: The coarse pictures as large as those made, colours -1 to 1 (0 outside) and mask.
+        large: The same, larger.
+    """
+    before, after = straight_colors(small), made.images[0]
+    both = torch.minimum(small[:, 3], made.alphas[0])
+    weight = both * (both > SOLID)
+    spread = _enlarged(torch.cat([(after - before) * weight[:, None], weight[:, None]], dim=1), large)
+    change = spread[:, :3] / spread[:, 3:].clamp(min=1e-3)
+    alpha_change = _enlarged((made.alphas[0] - small[:, 3])[:, None], large)[:, 0]
+    alphas = (large[:, 3] + alpha_change).clamp(0, 1)
+    images = (straight_colors(large) + change).clamp(0, 1) * (alphas[:, None] > 0)
+    normals = torch.nn.functional.normalize(_enlarged(made.normals[0], large), dim=1)
+    return Generated(images[None], alphas[None], (normals * (alphas[:, None] > SOLID))[None])
+
+
+def straight_colors(flat: Float[Tensor, "views 4 size size"]) -> Float[Tensor, "views 3 size size"]:
+    """Colours 0 to 1, not weighted by the mask, of pictures -1 to 1 that are 0 outside."""
+    return ((flat[:, :3] / flat[:, 3:].clamp(min=1e-3)).clamp(-1, 1) + 1) / 2
+
+
+def _enlarged(small: Tensor, large: Tensor) -> Tensor:
+    return torch.nn.functional.interpolate(small, large.shape[-2:], mode="bilinear", align_corners=False)

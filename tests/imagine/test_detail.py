@@ -1,0 +1,41 @@
+import torch
+
+from vivant.imagine.detail import straight_colors, with_detail
+from vivant.imagine.generate import Generated
+
+
+def coarse(side: int) -> torch.Tensor:
+    """One view: a square person with stripes two pixels of the large picture wide."""
+    mask = torch.zeros(1, 1, side, side)
+    mask[..., side // 4 : 3 * side // 4, side // 4 : 3 * side // 4] = 1
+    stripes = (torch.arange(64) // 2 % 2).float().repeat(64, 1) - 0.5
+    color = torch.nn.functional.adaptive_avg_pool2d(stripes[None, None], side).expand(1, 3, -1, -1)
+    return torch.cat([color * mask, mask], dim=1)
+
+
+def made(small: torch.Tensor, redder: float) -> Generated:
+    images = straight_colors(small).clone()
+    images[:, 0] += redder
+    normals = torch.zeros_like(images)
+    normals[:, 2] = -1
+    return Generated(images[None], small[:, 3][None], normals[None])
+
+
+def test_no_change_gives_the_large_pictures_back() -> None:
+    small, large = coarse(16), coarse(64)
+    grown = with_detail(made(small, 0.0), small, large)
+    solid = large[:, 3] > 0.5
+    shown = straight_colors(large).permute(0, 2, 3, 1)[solid]
+    torch.testing.assert_close(grown.images[0].permute(0, 2, 3, 1)[solid], shown, atol=1e-5, rtol=0)
+    torch.testing.assert_close(grown.alphas[0], large[:, 3])
+
+
+def test_a_change_of_colour_reaches_the_rim_and_leaves_the_stripes() -> None:
+    small, large = coarse(16), coarse(64)
+    grown = with_detail(made(small, 0.2), small, large)
+    solid = large[:, 3] > 0.5
+    change = (grown.images[0] - straight_colors(large)).permute(0, 2, 3, 1)[solid]
+    torch.testing.assert_close(change, torch.tensor([0.2, 0.0, 0.0]).expand(len(change), 3), atol=1e-5, rtol=0)
+    assert float(grown.images[0, :, 1][solid].std()) > 0.2
+    assert float(grown.images[0].permute(0, 2, 3, 1)[~solid].abs().max()) == 0
+    assert float((grown.normals[0, :, 2][solid] + 1).abs().max()) < 1e-5
