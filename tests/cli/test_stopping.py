@@ -60,3 +60,31 @@ def test_a_stop_that_was_heard_meanwhile_is_not_repeated() -> None:
         for waiting in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
             waiting.join()
         time.sleep(0.02)
+
+
+def test_a_stop_that_falls_into_a_finaliser_is_tried_again_and_not_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Buffer:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        buffer = Buffer()
+        del buffer
+        time.sleep(5)
+        pytest.fail("nobody stopped the work")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_else_a_finaliser_loses_is_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Buffer:
+        def __del__(self) -> None:
+            raise ValueError("a bug")
+
+    lost: list[str] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(str(args.exc_value)))
+    with stoppable():
+        buffer = Buffer()
+        del buffer
+    assert lost == ["a bug"]

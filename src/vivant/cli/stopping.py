@@ -2,10 +2,12 @@
 
 import _thread
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from vivant.core.progress import Event, Listener, Noted
 
@@ -22,16 +24,21 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
         """Whether a stop was asked for and nobody is known to have heard it."""
+        self._number = signal.SIGINT.value
         self._retry: threading.Timer | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: at once, or as soon as the main thread compiles no kernel."""
-        self.asked = True
+        self.asked, self._number = True, number
         if self._retry is not None:
             self._retry.cancel()
         if not _is_within(frame, UNSTOPPABLE):
             raise KeyboardInterrupt
-        self._retry = threading.Timer(AGAIN, self._again, (number,))
+        self.try_again()
+
+    def try_again(self) -> None:
+        """Stop a little later, for now nobody hears it."""
+        self._retry = threading.Timer(AGAIN, self._again, (self._number,))
         self._retry.daemon = True
         self._retry.start()
 
@@ -60,11 +67,22 @@ def stoppable() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # A program started in the background is told to ignore Ctrl-C; it goes on doing so.
     heard = {number for number in before if before[number] is not signal.SIG_IGN}
+    tell = sys.unraisablehook
+
+    def lose(lost: Any) -> None:
+        # Python has nobody to give an exception to that is raised within a finaliser, and would print it.
+        if issubclass(lost.exc_type, KeyboardInterrupt) and stop.asked:
+            stop.try_again()
+        else:
+            tell(lost)
+
     for number in heard:
         signal.signal(number, stop)
+    sys.unraisablehook = lose
     try:
         yield
     finally:
+        sys.unraisablehook = tell
         for number in heard:
             signal.signal(number, before[number])
 
