@@ -14,7 +14,7 @@ from vivant.core.checks import expect_finite
 from vivant.core.errors import BadInputError
 from vivant.core.run import Context
 from vivant.networks import ModelCard, load_weights, save_weights
-from vivant.training.batch import Source, batches
+from vivant.training.batch import Source, TrainBatch, batches
 from vivant.training.log import Log
 from vivant.training.objectives import Judged, Objective
 from vivant.training.processes import Team, team
@@ -138,7 +138,8 @@ class _Training:
         data = batches(self.source, self.progress.step * self.team.size + self.team.rank, self.team.size)
         try:
             while not self._is_over() and not self._must_stop():
-                self._step(next(data))
+                begun = time.monotonic()
+                self._step(next(data), begun)
                 if self.team.leads and self.progress.seconds - judged_at > 60 * self.config.validate_every:
                     judged, judged_at = self._validate(), self.progress.seconds
                 if time.monotonic() - saved_at > 60 * self.config.save_every:
@@ -155,8 +156,8 @@ class _Training:
             self._write_weights(weights, judged, command)
         return Trained(weights, judged.score, judged.baseline, self._is_over(), self.progress.step)
 
-    def _step(self, batch) -> None:  # noqa: ANN001
-        begun = time.monotonic()
+    def _step(self, batch: TrainBatch, begun: float) -> None:
+        """Learn from one batch; its drawing, which began at that time, counts as training."""
         rate = self.config.learning_rate * self._rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
