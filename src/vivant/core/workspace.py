@@ -1,6 +1,7 @@
 """Memory for kernels that is used again from call to call: fresh pages cost more than the work done in them."""
 
 import functools
+import math
 from collections import deque
 
 import numpy as np
@@ -24,7 +25,7 @@ class Workspace:
 
     def take(self, name: str, shape: tuple[int, ...], kind: DTypeLike) -> np.ndarray:
         """Give an array that starts at a line of cache; its values are arbitrary."""
-        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        size = math.prod(shape) * np.dtype(kind).itemsize
         held = self._bytes.get(name)
         if held is None or len(held) < size + 64:
             held = self._bytes[name] = np.empty(size + size // 4 + 64, np.uint8)

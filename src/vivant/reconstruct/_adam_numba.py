@@ -42,22 +42,29 @@ def step(
             1 / (1 - BETA_2**adam.steps),
             EPSILON,
         ]
-    )
+    ).astype(f4)
+    works = [
+        (
+            [_table(table), gradients[name], _table(adam.first[name]), _table(adam.second[name])],
+            factors[name].numpy(),
+            rows[name].numpy() if name in rows else np.empty(0, f4),
+            name not in rows and bool((factors[name] == factors[name][0]).all()),
+        )
+        for name, table in due.items()
+    ]
     most = threads or thread_count()
 
     def work(thread: int) -> None:
-        for name, table in due.items():
+        for arrays, columns, moved, is_plain in works:
             # Whole blocks, so that a row's place in its block does not hang on the number of threads.
-            blocks = -(-len(table) // BLOCK)
+            count = len(arrays[0])
+            blocks = -(-count // BLOCK)
             start, stop = blocks * thread // most * BLOCK, blocks * (thread + 1) // most * BLOCK
-            stop = min(stop, len(table))
-            arrays = [_table(table), gradients[name], _table(adam.first[name]), _table(adam.second[name])]
-            columns, numbers = factors[name].numpy(), settings.astype(f4)
-            moved = rows[name].numpy() if name in rows else np.empty(0, f4)
-            if len(moved) or columns.min() != columns.max():
-                _update_rows(*arrays, columns, moved, numbers, start, stop)
+            stop = min(stop, count)
+            if is_plain:
+                _update(*(array[start:stop].reshape(-1) for array in arrays), columns[0], settings)
             else:
-                _update(*(array[start:stop].reshape(-1) for array in arrays), columns[0], numbers)
+                _update_rows(*arrays, columns, moved, settings, start, stop)
 
     run_on_threads(work, most)
 

@@ -22,7 +22,7 @@ from vivant.core.threads import run_on_threads, thread_count
 from vivant.reconstruct.losses import C1 as SSIM_C1
 from vivant.reconstruct.losses import C2 as SSIM_C2
 from vivant.reconstruct.losses import WINDOW, LossConfig, Target, gaussian_window
-from vivant.splat.rasterizer._vectors import load, spread, store, sum_lanes, where_ge
+from vivant.splat.rasterizer._vectors import bits_ge, load, spread, store, sum_lanes, where_ge
 
 f4 = np.float32
 HALF, ONE, TWO = f4(0.5), f4(1), f4(2)
@@ -35,6 +35,7 @@ W5, W4, W3, W2, W1, W0 = (f4(weight) for weight in gaussian_window()[: RADIUS + 
 """The window's weights, by the distance from its middle."""
 
 LANES = 8
+ALL_LANES = np.uint32(0xFF)
 FAST = {"contract", "arcp", "reassoc", "nsz"}
 ABSOLUTE, STRUCTURE, MASK, SQUARED = range(4)
 COVERED, SEEN, FILTERED = 0, 2, 4
@@ -112,20 +113,31 @@ def _shares(spans: np.ndarray, box: np.ndarray, threads: int) -> list[int]:
 
 
 @kernel
+def _is_bare(cover, truth_cover, place):
+    """Whether eight pixels are 0 in both."""
+    zero, a, b = spread(f4(0)), load(cover, place), load(truth_cover, place)
+    return bits_ge(zero, a) & bits_ge(a, zero) & bits_ge(zero, b) & bits_ge(b, zero) == ALL_LANES
+
+
+@kernel
 def _bounds(cover, truth_cover, box, extents):
     """First and last column (exclusive) that either picture covers in each row; of all, a radius around."""
     height, width = cover.shape
     top, bottom, left, right = height, 0, width, 0
     for y in range(height):
-        first, last = width, -1
-        for x in range(width):
-            if cover[y, x] != 0 or truth_cover[y, x] != 0:
-                first = x
-                break
-        for x in range(width - 1, first - 1, -1):
-            if cover[y, x] != 0 or truth_cover[y, x] != 0:
-                last = x
-                break
+        # Whole vectors of background are passed over, from both sides.
+        first, last = 0, width - 1
+        while first + LANES <= width and _is_bare(cover, truth_cover, y * width + first):
+            first += LANES
+        while first < width and cover[y, first] == 0 and truth_cover[y, first] == 0:
+            first += 1
+        if first < width:
+            while last - LANES >= first and _is_bare(cover, truth_cover, y * width + last - LANES + 1):
+                last -= LANES
+            while cover[y, last] == 0 and truth_cover[y, last] == 0:
+                last -= 1
+        else:
+            last = -1
         extents[y, 0], extents[y, 1] = first, last + 1
         if last >= 0:
             top, bottom = min(top, y), y + 1

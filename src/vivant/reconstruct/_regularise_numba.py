@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vivant.core.jit import kernel
 from vivant.core.threads import run_on_threads, thread_count
+from vivant.core.workspace import Workspace
 from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig
 from vivant.records import Splats
 from vivant.splat.rasterizer._lanes import COUNT
@@ -51,28 +52,30 @@ class _Regularity(torch.autograd.Function):
         tables = [_table(table) for table in (means, log_scales, logits, sh)]
         starts = [_table(table) for table in (start.means, start.log_scales, start.opacity_logits, start.sh)]
         weights = np.array([config.smooth, config.size, config.needle, config.entropy, config.hold], f4)
-        to_means, to_scales, to_logits, to_sh = (np.empty_like(table) for table in tables)
+        looks = config.entropy != 0 or config.hold != 0
+        to_means, to_scales = np.empty_like(tables[0]), np.empty_like(tables[1])
+        # What costs nothing gets no gradient: autograd would add zeros.
+        to_logits, to_sh = (np.empty_like(table) if looks else np.empty((0, 1), f4) for table in tables[2:])
         sums = np.zeros((CHUNKS, 5), np.float64)
         links = neighborhood.first_link.numpy(), neighborhood.link.numpy()
         # Four numbers a splat, and a spare row, so that eight can be read at any.
-        shift = np.zeros((count + 1, 4), f4)
-        np.subtract(tables[0], starts[0], out=shift[:-1, :3])
-        shift *= f4(1 / neighborhood.spacing)
+        space = Workspace()
+        shift = space.take("shift", (count + 1, 4), f4)
+        _shift(tables[0], starts[0], f4(1 / neighborhood.spacing), shift)
         limits, hold = neighborhood.log_size_limit.numpy(), neighborhood.hold.numpy()
         needle_limit, spacing = f4(math.log(config.needle_limit)), f4(neighborhood.spacing)
 
         def work(thread: int) -> None:
-            for chunk in range(thread, CHUNKS, threads):
-                rows = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-                _places(shift, *links, hold, spacing, weights, *rows, f4(count), to_means, sums[chunk])
-                _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, *rows, f4(count), to_scales,
-                        sums[chunk])  # fmt: skip
-                _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *rows, f4(count), to_logits,
-                       to_sh, sums[chunk])  # fmt: skip
+            chunks = thread, CHUNKS, min(threads, CHUNKS)
+            _places(shift, *links, hold, spacing, weights, *chunks, to_means, sums)
+            _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, *chunks, to_scales, sums)
+            if looks:
+                _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *chunks, to_logits, to_sh,
+                       sums)  # fmt: skip
 
         run_on_threads(work, min(threads, CHUNKS))
         context.gradients = tuple(
-            torch.from_numpy(gradient).reshape(table.shape)
+            torch.from_numpy(gradient).reshape(table.shape) if len(gradient) == count else None
             for gradient, table in zip(
                 (to_means, to_scales, to_logits, to_sh), (means, log_scales, logits, sh), strict=True
             )
@@ -83,7 +86,7 @@ class _Regularity(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         """Hand out what was found."""
         factor = float(gradient)
-        found = context.gradients if factor == 1 else tuple(g * factor for g in context.gradients)
+        found = (g if g is None or factor == 1 else g * factor for g in context.gradients)
         return (*found, None, None, None)
 
 
@@ -92,9 +95,26 @@ def _table(tensor: Tensor) -> np.ndarray:
 
 
 @kernel(fastmath=FAST)
-def _places(shift, first_link, link, hold, spacing, weights, begin, end, count, out, sums):
-    """Neighbours' shifts, and the shift itself."""
-    smooth, held = 0.0, 0.0
+def _shift(means, start, factor, out):
+    """How far splats are from their start, in units of the spacing."""
+    for i in range(means.shape[0]):
+        for k in range(3):
+            out[i, k] = (means[i, k] - start[i, k]) * factor
+        out[i, 3] = ZERO
+    out[means.shape[0]] = ZERO
+
+
+@kernel(fastmath=FAST)
+def _places(shift, first_link, link, hold, spacing, weights, first, last, step, out, sums):
+    """Neighbours' shifts, and the shift itself, in every so manyth chunk."""
+    for chunk in range(first, last, step):
+        begin, end = out.shape[0] * chunk // CHUNKS, out.shape[0] * (chunk + 1) // CHUNKS
+        _places_of(shift, first_link, link, hold, spacing, weights, begin, end, out, sums[chunk])
+
+
+@kernel(fastmath=FAST)
+def _places_of(shift, first_link, link, hold, spacing, weights, begin, end, out, sums):
+    smooth, held, count = 0.0, 0.0, f4(out.shape[0])
     by_links = TWO * weights[SMOOTH] / (spacing * count)
     scratch = np.empty(2 * COUNT, np.float32)
     for i in range(begin, end):
@@ -121,14 +141,26 @@ def _places(shift, first_link, link, hold, spacing, weights, begin, end, count, 
 
 
 @kernel(fastmath=FAST)
-def _shapes(scales, start, limits, hold, needle_limit, weights, begin, end, count, out, sums):
-    """Too large, too thin, and away from the start."""
-    size, needle, held = 0.0, 0.0, 0.0
+def _shapes(scales, start, limits, hold, needle_limit, weights, first, last, step, out, sums):
+    """Too large, too thin, and away from the start, in every so manyth chunk."""
+    for chunk in range(first, last, step):
+        begin, end = out.shape[0] * chunk // CHUNKS, out.shape[0] * (chunk + 1) // CHUNKS
+        _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, out, sums[chunk])
+
+
+@kernel(fastmath=FAST)
+def _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, out, sums):
+    size, needle, held, count = 0.0, 0.0, 0.0, f4(out.shape[0])
     for i in range(begin, end):
-        largest, middle = 0, 1
-        for k in range(3):
-            if scales[i, k] > scales[i, largest]:
-                largest = k
+        s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
+        most = max(s0, max(s1, s2))
+        above = max(most - limits[i], ZERO)
+        thin = max(most - max(min(s0, s1), min(max(s0, s1), s2)) - needle_limit, ZERO)
+        if weights[HOLD] == 0 and above == 0 and thin == 0:
+            # Nearly all splats are in order.
+            out[i, 0], out[i, 1], out[i, 2] = ZERO, ZERO, ZERO
+            continue
+        largest = 0 if s0 == most else (1 if s1 == most else 2)
         middle = 1 if largest == 0 else 0
         for k in range(3):
             if k != largest and scales[i, k] > scales[i, middle]:
@@ -139,8 +171,6 @@ def _shapes(scales, start, limits, hold, needle_limit, weights, begin, end, coun
             squares += away * away
             out[i, k] = TWO * weights[HOLD] * hold[i] * away / count
         held += hold[i] * squares
-        above = max(scales[i, largest] - limits[i], ZERO)
-        thin = max(scales[i, largest] - scales[i, middle] - needle_limit, ZERO)
         size += above * above
         needle += thin * thin
         out[i, largest] += TWO * (weights[SIZE] * above + weights[NEEDLE] * thin) / count
@@ -151,9 +181,16 @@ def _shapes(scales, start, limits, hold, needle_limit, weights, begin, end, coun
 
 
 @kernel(fastmath=FAST)
-def _looks(logits, logits_start, sh, sh_start, hold, weights, begin, end, count, to_logits, to_sh, sums):
-    """Entropy of opacity, and opacity and colour away from the start."""
-    entropy, held = 0.0, 0.0
+def _looks(logits, logits_start, sh, sh_start, hold, weights, first, last, step, to_logits, to_sh, sums):
+    """Entropy of opacity, and opacity and colour away from the start, in every so manyth chunk."""
+    for chunk in range(first, last, step):
+        begin, end = sh.shape[0] * chunk // CHUNKS, sh.shape[0] * (chunk + 1) // CHUNKS
+        _looks_of(logits, logits_start, sh, sh_start, hold, weights, begin, end, to_logits, to_sh, sums[chunk])
+
+
+@kernel(fastmath=FAST)
+def _looks_of(logits, logits_start, sh, sh_start, hold, weights, begin, end, to_logits, to_sh, sums):
+    entropy, held, count = 0.0, 0.0, f4(sh.shape[0])
     for i in range(begin, end):
         x = logits[i, 0]
         away = x - logits_start[i, 0]

@@ -7,7 +7,9 @@ from vivant.splat.rasterizer._lanes import COUNT
 from vivant.splat.rasterizer._project import COLUMNS, NEVER, NUMBER, PAYLOAD, RECORD, ROWS, TILE_BITS
 from vivant.splat.rasterizer._vectors import load, prefetch, store
 
-DIGIT = 11
+DIGIT = 12
+"""Bits that one pass sorts by."""
+
 AHEAD = 8
 
 
@@ -15,25 +17,35 @@ AHEAD = 8
 def sort_by_depth(keys, order, other_keys, other_order):
     """Radix sort of what is drawn, stable: splats of equal depth keep their order.
 
-    Works to and fro between two pairs of arrays.
+    Works to and fro between two pairs of arrays. The least key is subtracted from all: depths that differ by
+    less than a factor of two are told apart by 24 bits, which takes two passes.
 
     Returns:
         How many are drawn, and whether the order ended in `other_order`.
     """
-    drawn = 0
+    drawn, least, most = 0, NEVER, np.uint32(0)
     for splat in range(keys.shape[0]):
-        if keys[splat] != NEVER:
-            keys[drawn], order[drawn] = keys[splat], splat
+        key = keys[splat]
+        if key != NEVER:
+            keys[drawn], order[drawn] = key, splat
+            least, most = min(least, key), max(most, key)
             drawn += 1
+    if drawn == 0:
+        return drawn, False
+    span, passes = np.int64(most - least), 0
+    while span >> (passes * DIGIT) > 0:
+        passes += 1
     buckets = 1 << DIGIT
     counts = np.zeros((3, buckets), np.int32)
     for i in range(drawn):
-        key = keys[i]
+        key = keys[i] - least
+        keys[i] = key
         counts[0, key & (buckets - 1)] += 1
         counts[1, (key >> DIGIT) & (buckets - 1)] += 1
-        counts[2, key >> (2 * DIGIT)] += 1
+        if passes == 3:
+            counts[2, key >> (2 * DIGIT)] += 1
     swapped = False
-    for digit in range(3):
+    for digit in range(passes):
         if _start_buckets(counts[digit], drawn):
             continue
         if swapped:

@@ -47,9 +47,10 @@ def pose_splats(
     expect_counts("pose_splats", splats=len(splats), binding=len(binding.face))
     if splats.sh.shape[1] not in BAND_COUNTS:
         raise BadInputError(f"`sh` has {splats.sh.shape[1]} bands; 1, 4, 9 or 16 are possible.")
-    largest = int(binding.skin_joints.max()) if len(splats) else 0
-    if largest >= len(world_from_rest) or (len(splats) and int(binding.skin_joints.min()) < 0):
-        raise BadInputError(f"`skin_joints` name joint {largest}; there are {len(world_from_rest)} transforms.")
+    least, most = map(int, binding.skin_joints.aminmax()) if len(splats) else (0, 0)
+    if most >= len(world_from_rest) or least < 0:
+        wrong = most if least >= 0 else least
+        raise BadInputError(f"`skin_joints` name joint {wrong}; there are {len(world_from_rest)} transforms.")
     dual_with_gradient = (
         blend == "dual_quaternion" and torch.is_grad_enabled() and world_from_rest.requires_grad
     )
