@@ -1,5 +1,6 @@
 """One Adam step of all tables, compiled: each thread takes its band of rows through every table."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,9 +47,9 @@ def step(
     works = [
         (
             [_table(table), gradients[name], _table(adam.first[name]), _table(adam.second[name])],
-            factors[name].numpy(),
+            factors[name].numpy() if len(factors[name]) > 1 else _constant(table, float(factors[name])),
             rows[name].numpy() if name in rows else np.empty(0, f4),
-            name not in rows and bool((factors[name] == factors[name][0]).all()),
+            name not in rows and len(factors[name]) == 1,
         )
         for name, table in due.items()
     ]
@@ -67,6 +68,10 @@ def step(
                 _update_rows(*arrays, columns, moved, settings, start, stop)
 
     run_on_threads(work, most)
+
+
+def _constant(table: Tensor, value: float) -> np.ndarray:
+    return np.full(max(math.prod(table.shape[1:]), 1), value, f4)
 
 
 def _table(tensor: Tensor | None) -> np.ndarray:

@@ -72,12 +72,15 @@ class _Loss(torch.autograd.Function):
         _bounds(cover, truth_cover, box, extents)
         spans = np.empty((height + 4 * RADIUS, 6), np.int64)
         _widen(extents, box, spans)
-        to_color, to_alpha = np.zeros_like(picture), np.zeros_like(cover)
+        to_color, to_alpha = np.empty_like(picture), np.empty_like(cover)
         sums = np.zeros((height, 4), f4)
         scales = np.array([(1 - config.ssim) / 3, config.ssim / 3, config.mask]) / target.area
         rows = int(box[1] - box[0])
         threads = max(1, min(threads, rows // (4 * WINDOW)))
         ends = _shares(spans, box, threads)
+        # Above and below the box nothing but zeros is told; within, a row is emptied before its turn.
+        for gradient in (to_color, to_alpha):
+            gradient[: ends[0]], gradient[ends[-1] :] = 0, 0
 
         def work(thread: int) -> None:
             _sweep(picture.reshape(-1), cover, truth.reshape(-1), truth_cover, weight, box, extents, spans,
@@ -210,6 +213,8 @@ def _sweep(
                 _along_x(slopes, line, 3, room, begin, end, ring_slopes, slot)
         middle = y - 2 * RADIUS
         if middle >= first:
+            to_color[3 * middle * width : 3 * (middle + 1) * width] = 0
+            to_alpha[middle] = 0
             begin, end = spans[middle + 2 * RADIUS, COVERED], spans[middle + 2 * RADIUS, COVERED + 1]
             if begin < end:
                 _along_y(ring_slopes, _rows(middle, 3 * room), 3, room, begin, end, filtered)

@@ -97,8 +97,8 @@ class Adam:
         due = {name: table for name, table in self.tables.items() if table.grad is not None}
         columns, rows = columns or {}, rows or {}
         factors = {
-            name: columns.get(name, torch.ones(table[0].numel() if len(table) else 1)) * rates[name]
-            for name, table in due.items()
+            name: columns[name] * rates[name] if name in columns else torch.tensor([rates[name]])
+            for name in due
         }
         if all(table.device.type == "cpu" and table.dtype == torch.float32 for table in due.values()):
             from vivant.reconstruct import _adam_numba
@@ -110,7 +110,7 @@ class Adam:
     def _step_reference(
         self, due: dict[str, Tensor], factors: dict[str, Tensor], rows: dict[str, Tensor]
     ) -> None:
-        """The update in plain torch."""
+        """The update in plain torch; `factors` are one for all columns, or one each."""
         for name, table in due.items():
             gradient, first, second = table.grad, self.first[name], self.second[name]
             assert gradient is not None

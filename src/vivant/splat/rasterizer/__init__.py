@@ -1,5 +1,6 @@
 """The door of the splat rasteriser: one function, three backends."""
 
+import math
 from typing import Literal
 
 import torch
@@ -129,7 +130,7 @@ def _refuse_bad_input(
 
 def _expect_finite(name: str, value: Tensor) -> None:
     # A sum is a hundred times faster than looking at each number, and one bad number spoils it.
-    if bool(torch.isfinite(value.detach().sum())):
+    if math.isfinite(float(value.detach().sum())):
         return
     bad = int((~torch.isfinite(value)).sum())
     if bad:

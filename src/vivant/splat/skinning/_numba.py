@@ -104,7 +104,9 @@ def _table(transforms: Tensor, dual: bool) -> np.ndarray:
     if dual:
         return _array(torch.cat(dual_quats_from_transforms(transforms.detach().double()), dim=1))
     # Filled up to two vectors a row.
-    return _array(torch.nn.functional.pad(transforms[:, :3].reshape(-1, 12), (0, ROW - 12)))
+    table = np.zeros((len(transforms), ROW), f4)
+    table[:, :12] = transforms.detach().numpy()[:, :3].reshape(-1, 12)
+    return table
 
 
 def _turning(bands: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
