@@ -19,30 +19,32 @@ from torch import Tensor
 
 from vivant.core.jit import kernel
 from vivant.core.threads import run_on_threads, thread_count
+from vivant.reconstruct._extents_numba import (
+    COVERED,
+    FILTERED,
+    LANES,
+    RADIUS,
+    SEEN,
+    find_bounds,
+    share_rows,
+    widen,
+)
 from vivant.reconstruct.losses import C1 as SSIM_C1
 from vivant.reconstruct.losses import C2 as SSIM_C2
 from vivant.reconstruct.losses import WINDOW, LossConfig, Target, gaussian_window
-from vivant.splat.rasterizer._vectors import bits_ge, load, spread, store, sum_lanes, where_ge
+from vivant.splat.rasterizer._vectors import load, spread, store, sum_lanes, where_ge
 
 f4 = np.float32
 HALF, ONE, TWO = f4(0.5), f4(1), f4(2)
 C1, C2 = f4(SSIM_C1), f4(SSIM_C2)
-RADIUS = WINDOW // 2
 PAD = 3 * RADIUS
 """Numbers that the window reaches past each end of a row; a pixel is three."""
 
 W5, W4, W3, W2, W1, W0 = (f4(weight) for weight in gaussian_window()[: RADIUS + 1].tolist())
 """The window's weights, by the distance from its middle."""
 
-LANES = 8
-ALL_LANES = np.uint32(0xFF)
 FAST = {"contract", "arcp", "reassoc", "nsz"}
 ABSOLUTE, STRUCTURE, MASK, SQUARED = range(4)
-COVERED, SEEN, FILTERED = 0, 2, 4
-"""Places in a row of spans."""
-
-ROW_COST = 64
-"""What a row costs beside its numbers, in numbers."""
 
 
 def loss(
@@ -69,15 +71,15 @@ class _Loss(torch.autograd.Function):
         )
         height = len(cover)
         box, extents = np.empty(4, np.int64), np.empty((height, 2), np.int64)
-        _bounds(cover, truth_cover, box, extents)
+        find_bounds(cover, truth_cover, box, extents)
         spans = np.empty((height + 4 * RADIUS, 6), np.int64)
-        _widen(extents, box, spans)
+        widen(extents, box, spans)
         to_color, to_alpha = np.empty_like(picture), np.empty_like(cover)
         sums = np.zeros((height, 4), f4)
         scales = np.array([(1 - config.ssim) / 3, config.ssim / 3, config.mask]) / target.area
         rows = int(box[1] - box[0])
         threads = max(1, min(threads, rows // (4 * WINDOW)))
-        ends = _shares(spans, box, threads)
+        ends = share_rows(spans, box, threads)
         # Above and below the box nothing but zeros is told; within, a row is emptied before its turn.
         for gradient in (to_color, to_alpha):
             gradient[: ends[0]], gradient[ends[-1] :] = 0, 0
@@ -103,77 +105,6 @@ class _Loss(torch.autograd.Function):
         if factor != 1:
             color, alpha = color * factor, alpha * factor
         return color, alpha, None, None, None, None
-
-
-def _shares(spans: np.ndarray, box: np.ndarray, threads: int) -> list[int]:
-    """Rows between which each thread works, so that all have as much to do."""
-    rows = spans[2 * RADIUS + box[0] : 2 * RADIUS + box[1]]
-    done = np.cumsum(rows[:, SEEN + 1] - rows[:, SEEN] + ROW_COST)
-    if not len(done):
-        return [int(box[0])] * (threads + 1)
-    between = np.searchsorted(done, done[-1] * np.arange(1, threads) / threads)
-    return [int(box[0]), *(int(box[0] + row) for row in between), int(box[1])]
-
-
-@kernel
-def _is_bare(cover, truth_cover, place):
-    """Whether eight pixels are 0 in both."""
-    zero, a, b = spread(f4(0)), load(cover, place), load(truth_cover, place)
-    return bits_ge(zero, a) & bits_ge(a, zero) & bits_ge(zero, b) & bits_ge(b, zero) == ALL_LANES
-
-
-@kernel
-def _bounds(cover, truth_cover, box, extents):
-    """First and last column (exclusive) that either picture covers in each row; of all, a radius around."""
-    height, width = cover.shape
-    top, bottom, left, right = height, 0, width, 0
-    for y in range(height):
-        # Whole vectors of background are passed over, from both sides.
-        first, last = 0, width - 1
-        while first + LANES <= width and _is_bare(cover, truth_cover, y * width + first):
-            first += LANES
-        while first < width and cover[y, first] == 0 and truth_cover[y, first] == 0:
-            first += 1
-        if first < width:
-            while last - LANES >= first and _is_bare(cover, truth_cover, y * width + last - LANES + 1):
-                last -= LANES
-            while cover[y, last] == 0 and truth_cover[y, last] == 0:
-                last -= 1
-        else:
-            last = -1
-        extents[y, 0], extents[y, 1] = first, last + 1
-        if last >= 0:
-            top, bottom = min(top, y), y + 1
-            left, right = min(left, first), max(right, last + 1)
-    if bottom == 0:
-        box[:] = 0
-        return
-    box[0], box[1] = max(top - RADIUS, 0), min(bottom + RADIUS, height)
-    box[2], box[3] = max(left - RADIUS, 0), min(right + RADIUS, width)
-
-
-@kernel
-def _widen(extents, box, spans):
-    """For each row from two radii above the picture: what is covered, compared, and filtered, in numbers.
-
-    Numbers count from the box's left side, and ends are whole vectors. A row is compared where the window of a
-    covered pixel reaches, and filtered along x where a compared row's window does.
-    """
-    height, width = extents.shape[0], box[3] - box[2]
-    for i in range(spans.shape[0]):
-        y = i - 2 * RADIUS
-        for field in range(3):
-            rows, columns = field * RADIUS, RADIUS if field > 0 else 0
-            left, right = box[3], box[2]
-            for row in range(max(y - rows, 0), min(y + rows + 1, height)):
-                if extents[row, 0] < extents[row, 1]:
-                    left = min(left, extents[row, 0] - columns)
-                    right = max(right, extents[row, 1] + columns)
-            left, right = max(left - box[2], 0), min(right - box[2], width)
-            if left >= right:
-                left = right = 0
-            spans[i, 2 * field] = 3 * left // LANES * LANES
-            spans[i, 2 * field + 1] = (3 * right + LANES - 1) // LANES * LANES
 
 
 @kernel(fastmath=FAST)
