@@ -65,8 +65,10 @@ def test_the_folder_is_named_by_all_that_the_module_imports(
     monkeypatch.setattr(jit.vivant, "__file__", str(root / "__init__.py"))
     before = jit._digest("vivant.room.kernels")
     (root / "room" / "other.py").write_text("SIZE = 2\n")
+    jit._source.cache_clear()
     assert jit._digest("vivant.room.kernels") == before
     (root / "room" / "sizes.py").write_text("SIZE = 2\n")
+    jit._source.cache_clear()
     assert jit._digest("vivant.room.kernels") != before
 
 

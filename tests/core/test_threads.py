@@ -1,7 +1,9 @@
 """Work is shared among threads, all of it, once, and errors come home."""
 
+import importlib
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from vivant.core.errors import BadInputError
 from vivant.core.threads import (
     THREADS_VARIABLE,
+    load_ahead,
     one_torch_thread,
     run_on_threads,
     run_together,
@@ -87,3 +90,13 @@ def test_torch_has_its_threads_back_after_an_error() -> None:
         assert torch.get_num_threads() == 1
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+def test_a_module_is_loaded_on_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_room.py").write_text("import threading\nWHERE = threading.current_thread().name\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    load_ahead("slow_room")
+    for thread in threading.enumerate():
+        if thread.name == "load slow_room":
+            thread.join()
+    assert importlib.import_module("slow_room").WHERE == "load slow_room"

@@ -100,14 +100,29 @@ def _digest(module: str) -> str:
     waiting, sources = [module], dict[str, bytes]()
     while waiting:
         name = waiting.pop()
-        path = root.joinpath(*name.split("."))
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name in sources or not path.is_file():
+        if name in sources:
             continue
-        sources[name] = path.read_bytes()
-        for package, names in re.findall(r"from (vivant[\w.]*) import (\w+|\([^)]*\))", sources[name].decode()):
-            waiting += [package, *(f"{package}.{part}" for part in re.findall(r"\w+", names))]
+        source, imported = _source(root, name)
+        if source is not None:
+            sources[name] = source
+            waiting += imported
     for name in sorted(sources):
         mixed.update(name.encode())
         mixed.update(sources[name])
     return mixed.hexdigest()[:16]
+
+
+@functools.cache
+def _source(root: Path, name: str) -> tuple[bytes | None, tuple[str, ...]]:
+    """A module's text, and what of vivant it may import; None for a name that is no module.
+
+    Kept, for a dozen modules with kernels import the same few others.
+    """
+    path = root.joinpath(*name.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not path.is_file():
+        return None, ()
+    source, imported = path.read_bytes(), list[str]()
+    for package, names in re.findall(r"from (vivant[\w.]*) import (\w+|\([^)]*\))", source.decode()):
+        imported += [package, *(f"{package}.{part}" for part in re.findall(r"\w+", names))]
+    return source, tuple(imported)

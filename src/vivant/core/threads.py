@@ -7,6 +7,7 @@ Where both work in turn, set `GOMP_SPINCOUNT=0` in the environment before torch 
 """
 
 import functools
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -91,6 +92,11 @@ def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
 
     take_turns(work, len(works), thread_count())
     return results
+
+
+def load_ahead(module: str) -> None:
+    """Import a module on a thread of its own, while this one mostly waits for code outside Python."""
+    threading.Thread(target=importlib.import_module, args=(module,), name=f"load {module}").start()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.signal import savgol_filter
 from torch import Tensor
 
 from vivant.body import load_anny
@@ -260,4 +259,7 @@ def _window(fps: float, seconds: float, frames: int) -> int:
 def _filtered(values: Float[np.ndarray, "frames numbers"], fps: float, seconds: float) -> np.ndarray:
     window = _window(fps, seconds, len(values))
     order = 2 if window > 3 else 1
+    # Half a second to load, which only films need.
+    from scipy.signal import savgol_filter
+
     return np.asarray(savgol_filter(values, window, order, axis=0, mode="interp"), dtype=np.float32)

@@ -1,6 +1,7 @@
 """The stage: a person and a fitted body in, a coarse avatar out, without learned weights."""
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy import ndarray
 from vivant.body import forward_kinematics, skin_points, skin_quats
 from vivant.core.errors import BadInputError
 from vivant.core.run import Context
-from vivant.core.threads import one_torch_thread
+from vivant.core.threads import one_torch_thread, run_together
 from vivant.lift.complete import complete
 from vivant.lift.drape import drape
 from vivant.lift.dress import dress, hang
@@ -89,10 +90,10 @@ def lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Av
 
 
 def _lift(context: Context, person: Person, body: Body, config: LiftConfig) -> Avatar:
-    bare = fine_skin(body)
-    regions = find_regions(bare, body.rig)
+    (bare, regions), picture = run_together([
+        partial(_parted_skin, body), partial(prepare_picture, person)
+    ])  # fmt: skip
     lens = photo_lens(body)
-    picture = prepare_picture(person)
     frames = lens.blend(bare.weights)
     bare_cam = carry(frames, bare.verts)
     sight = _look_at_verts(bare, bare_cam, picture, lens)
@@ -130,7 +131,8 @@ def _lift(context: Context, person: Person, body: Body, config: LiftConfig) -> A
     random = np.random.default_rng(context.seed)
     hairlike = np.zeros(picture.alpha.shape, bool)
     if evidence.hair is not None:
-        hairlike = like(picture.smooth.reshape(-1, 3), evidence.hair).reshape(hairlike.shape)
+        shown = picture.alpha > 0
+        hairlike[shown] = like(picture.smooth[shown], evidence.hair)
     sheets = span_sheets(skin, regions, lens, draped, picture, hairlike, hem is not None)
     shell = None if sheets is None else build_shell(sheets, lens, picture, config.splats // 5, random)
     cloth = _skin_cloud(
@@ -154,6 +156,12 @@ def _lift(context: Context, person: Person, body: Body, config: LiftConfig) -> A
         photo_camera=body.camera,
         origin=_origin(person, body, cloth.notes),
     )
+
+
+def _parted_skin(body: Body) -> tuple[Skin, Regions]:
+    """The bare skin and its parts."""
+    bare = fine_skin(body)
+    return bare, find_regions(bare, body.rig)
 
 
 def _look_at_verts(skin: Skin, posed_cam: ndarray, picture: Picture, lens: Lens) -> Sight:

@@ -235,6 +235,9 @@ def _has_rings(rest: ndarray, color: ndarray, weight: ndarray, top: float) -> bo
     rest, color, weight = rest[upper], color[upper], weight[upper]
     mean = np.average(color, axis=0, weights=weight)
     total = float(np.average(((color - mean) ** 2).sum(1), weights=weight))
+    # Rings cannot explain more than there is: most hair needs no search for their slant.
+    if total < 3 * STRONG**2:
+        return False
 
     def left_over(level: ndarray, reach: float) -> float:
         rings = _profile(level, color, weight, level, reach)

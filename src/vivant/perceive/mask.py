@@ -165,14 +165,17 @@ def _enlarge(
     Coefficients are those of a guided filter (He, Sun, Tang, PAMI 2013) with colour as the guide.
     """
     edge = (ndimage.maximum_filter(alpha, 5) > 0.02) & (ndimage.minimum_filter(alpha, 5) < 0.98)
-    mean = _box(image)
-    covariance = _box(image[..., :, None] * image[..., None, :])[edge]
-    covariance += 1e-5 * np.eye(3) - mean[edge][:, :, None] * mean[edge][:, None, :]
-    with_alpha = _box(image * alpha[..., None])[edge] - mean[edge] * _box(alpha)[edge][:, None]
+    # Only there, which is a small part of the picture: 3 x 3 pixels round each.
+    colors, covers = _around(image, edge), _around(alpha, edge)
+    mean = colors.mean(1)
+    apart = colors - mean[:, None]
+    covariance = apart.transpose(0, 2, 1) @ apart / 9 + 1e-5 * np.eye(3)
+    with_alpha = ((covers - covers.mean(1, keepdims=True))[:, None] @ apart)[:, 0] / 9
     slope = np.zeros_like(image)
     slope[edge] = np.linalg.solve(covariance, with_alpha[..., None])[..., 0]
     # Away from the edge the slope is 0 and alpha itself remains.
-    offset = _box(alpha) - (slope * mean).sum(-1)
+    offset = _box(alpha)
+    offset[edge] -= (slope[edge] * mean).sum(-1)
     height, width = pixels.shape[:2]
     large = resize_plane(_box(offset), (width, height), smooth=False)
     for channel in range(3):
@@ -181,6 +184,16 @@ def _enlarge(
     plain = resize_plane(alpha, (width, height), smooth=False)
     near_edge = resize_plane(edge.astype(np.float32), (width, height), smooth=False) > 0.5
     return np.where(near_edge, large, np.round(plain)).clip(0, 1)
+
+
+def _around(values: Float[np.ndarray, "height width *channels"], chosen: Mask) -> Float[np.ndarray, "..."]:
+    """The 3 x 3 values round each chosen pixel; beyond the border, those at it."""
+    rows, columns = np.nonzero(chosen)
+    height, width = chosen.shape
+    steps = np.array([(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+    rows = (rows[:, None] + steps[:, 0]).clip(0, height - 1)
+    columns = (columns[:, None] + steps[:, 1]).clip(0, width - 1)
+    return values[rows, columns]
 
 
 def _box(values: Float[np.ndarray, "height width *channels"]) -> Float[np.ndarray, "height width *channels"]:

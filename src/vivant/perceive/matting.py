@@ -67,25 +67,34 @@ def _laplacian(
     colors = image.reshape(-1, 3).astype(np.float64)[flat[:, None] + window]
     apart = colors - colors.mean(1, keepdims=True)
     covariance = apart.transpose(0, 2, 1) @ apart / 9 + smoothness / 9 * np.eye(3)
-    affinity = (1 + apart @ np.linalg.inv(covariance) @ apart.transpose(0, 2, 1)) / 9
+    affinity = (1 + apart @ _inverse(covariance) @ apart.transpose(0, 2, 1)) / 9
+    affinity = np.ascontiguousarray(affinity.transpose(1, 2, 0))
 
     index = np.full((height, width), -1)
     index[unknown] = np.arange(np.count_nonzero(unknown))
     count, side = np.count_nonzero(unknown), len(STENCIL)
     # Row by row, one slot for each neighbour; a window adds to nine pixels, each at most once, so plain
     # indexed addition is safe.
-    values = np.zeros((count + 1, side))
+    values = np.zeros((count + 1) * side)
     place = {step: slot for slot, step in enumerate(STENCIL)}
     flat_index = index.ravel()
     for a, (ay, ax) in enumerate(WINDOW):
-        row = flat_index[flat + window[a]]
+        # Pixels that are known have the number -1, which is the last row.
+        row = flat_index[flat + window[a]] % (count + 1) * side
         for b, (by, bx) in enumerate(WINDOW):
-            values[row, place[(by - ay, bx - ax)]] += (1.0 if a == b else 0.0) - affinity[:, a, b]
+            values[row + place[(by - ay, bx - ax)]] += (1.0 if a == b else 0.0) - affinity[a, b]
     pixels = np.flatnonzero(unknown)
     neighbours = pixels[:, None] + np.array([dy * width + dx for dy, dx in STENCIL])
-    values = values[:count]
+    values = values.reshape(-1, side)[:count]
     # Slots that would lie outside the picture hold zero; any legal column serves.
     neighbours = np.where(values != 0, neighbours, pixels[:, None])
     starts = np.arange(0, count * side + 1, side)
     matrix = sparse.csr_matrix((values.ravel(), neighbours.ravel(), starts), (count, height * width))
     return matrix, index
+
+
+def _inverse(matrices: Float[np.ndarray, "windows 3 3"]) -> Float[np.ndarray, "windows 3 3"]:
+    """Inverses of symmetric matrices: cross products of their rows, over the determinant."""
+    first, second, third = matrices.transpose(1, 0, 2)
+    rows = np.stack([np.cross(second, third), np.cross(third, first), np.cross(first, second)], axis=1)
+    return rows / (rows[:, 0] * first).sum(1)[:, None, None]

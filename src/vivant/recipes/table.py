@@ -11,6 +11,7 @@ from vivant.core.errors import BadInputError
 from vivant.core.folders import results_folder
 from vivant.core.progress import Listener, ignore
 from vivant.core.run import Context, Run
+from vivant.core.threads import load_ahead
 from vivant.recipes.provenance import sign
 from vivant.records import Avatar, Photo
 
@@ -109,6 +110,8 @@ def build_signed(run: Run, recipe: str, photo: Photo, config: Any) -> Avatar:
         VivantError: If the photo cannot be used.
     """
     module = load_recipe(recipe)
+    # Whoever looks at the photo leaves Python half of the time, and needs no kernels; all that follow do.
+    load_ahead("vivant.core.jit")
     avatar = module.build(run, photo, config)
     return sign(avatar, recipe, photo, config, module.ENGINES)
 
