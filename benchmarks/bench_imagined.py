@@ -54,9 +54,12 @@ def variants() -> Iterator[Variant]:
     def imagined(**changed: Any) -> Any:
         return replace(gas, views=replace(gas.views, **changed))
 
+    yield Variant("refine", "refine", refine)
     for strength in STRENGTHS:
         sampler = SamplerConfig(strength=strength)
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))
+    mean = GenerateConfig(SamplerConfig(steps=1, temperature=0.0))
+    yield Variant("refine, mean estimate", "refine", refined(generate=mean))
     yield Variant("refine, photo not told", "refine", refined(leave_out=("reference",)))
     yield Variant("gas", "gas", gas)
     yield Variant("gas, guides by splats", "gas", imagined(guide="splats"))
@@ -71,11 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with people/ and makehuman/")
     parser.add_argument("--people", type=int, default=4)
-    parser.add_argument("--only", default="", help="variants whose names begin so")
+    parser.add_argument("--only", default="", help="variants whose names begin so, or several with | between")
     parser.add_argument("--out", type=Path)
     told = parser.parse_args()
     config = PeopleConfig(told.data / "people", told.data / "makehuman", split="validation")
-    chosen = [variant for variant in variants() if variant.name.startswith(told.only)]
+    chosen = [variant for variant in variants() if variant.name.startswith(tuple(told.only.split("|")))]
     quick = Variant("quick", "quick", load_recipe("quick").Config())
     found: dict[str, dict[str, tuple[Measured, float]]] = {v.name: {} for v in (quick, *chosen)}
     with tempfile.TemporaryDirectory() as kept:

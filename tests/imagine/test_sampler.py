@@ -151,6 +151,13 @@ def test_seeds_decide() -> None:
     assert not torch.equal(one, other)
 
 
+def test_at_temperature_nothing_one_step_gives_the_mean_whatever_the_seed() -> None:
+    cold = SamplerConfig(steps=1, temperature=0.0)
+    one, other = (sample(gaussian, SHAPE, cold, generator(seed)) for seed in (1, 2))
+    assert torch.equal(one, other)
+    torch.testing.assert_close(one, gaussian(torch.zeros(SHAPE), 1.0, torch.arange(SHAPE[2]), True))
+
+
 def test_progress_is_told_and_cancelling_stops() -> None:
     told: list[float] = []
     sample(gaussian, SHAPE, SamplerConfig(steps=4), generator(), advance=told.append)
@@ -160,7 +167,8 @@ def test_progress_is_told_and_cancelling_stops() -> None:
 
 
 def test_bad_numbers_are_refused() -> None:
-    for name, bad in (("strength", 1.5), ("start_sigma", -1.0), ("steps", 0), ("shift", 0.0), ("window", 0)):
+    for name, bad in (("strength", 1.5), ("start_sigma", -1.0), ("steps", 0), ("shift", 0.0), ("window", 0),
+                      ("temperature", -1.0)):  # fmt: skip
         with pytest.raises(BadInputError, match=f"`{name}` is {bad:g}"):
             SamplerConfig(**{name: bad})
     with pytest.raises(BadInputError, match="`overlap` is 4"):

@@ -56,6 +56,10 @@ class SamplerConfig:
     start_sigma: float | None = None
     """The noise level a coarse start is brought to, 0 to 1; takes the place of `strength`."""
 
+    temperature: float = 1.0
+    """Scale of the noise that is begun with. With 0 and one step the result is the mean of all views that fit,
+    smooth and the same for every seed."""
+
     window: int = 16
     """Views that are made together."""
 
@@ -72,7 +76,7 @@ class SamplerConfig:
             BadInputError: If a number is out of range.
         """
         expect_within(self, steps=(1, 1000), shift=(ABOVE_ZERO, math.inf), strength=(0, 1), start_sigma=(0, 1))
-        expect_within(self, window=(1, math.inf), overlap=(0, self.window - 1))
+        expect_within(self, temperature=(0, 10), window=(1, math.inf), overlap=(0, self.window - 1))
 
 
 def sigma_schedule(config: SamplerConfig) -> Float[Tensor, " levels"]:
@@ -131,7 +135,7 @@ def sample(
     if guidance is not None and len(guidance) != shape[2]:
         raise BadInputError(f"{len(guidance)} weights of guidance are given for {shape[2]} views.")
     levels = levels_from(config, coarse=start is not None)
-    noise = torch.randn(shape, generator=generator).to(device)
+    noise = config.temperature * torch.randn(shape, generator=generator).to(device)
     first = float(levels[0])
     noisy = noise if start is None else (1 - first) * start.to(device) + first * noise
     runs = windows(shape[2], config)
