@@ -78,12 +78,21 @@ def test_an_error_while_drawing_leaves_the_old_film(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_the_encoder_s_complaint_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("complaint", "told"),
+    [
+        ("Unknown encoder libx264", r"a\.mp4 cannot be written: Unknown encoder libx264"),
+        ("[mp4 @ 0x14] Error closing file: No space left on device", r"The disk is full: .*a\.mp4"),
+    ],
+)
+def test_the_encoder_s_complaint_is_told(
+    complaint: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "encoder"
-    program.write_text("#!/bin/sh\necho 'No space left on device' >&2\nexit 1\n")
+    program.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setattr(video, "find_encoder", lambda: str(program))
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(OutputError, match=told):
         write_mp4(frames(50, 320, 240), tmp_path / "a.mp4", 10.0)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vivant.core.errors import BadInputError, MissingExtraError
+from vivant.core.errors import BadInputError, MissingExtraError, OutputError
 from vivant.export.figure import Figure
 from vivant.export.usd import expect_usd, joint_paths, write_usdz
 
@@ -27,6 +27,26 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pxr.Usd", None)
     with pytest.raises(MissingExtraError, match=r"vivant\[usd\].*\.glb"):
         expect_usd()
+
+
+def test_a_package_that_a_full_disk_cut_short_is_not_kept(
+    figure: Figure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pxr", reason="OpenUSD is not installed (extra `usd`)")
+    from pxr import UsdUtils
+
+    make = UsdUtils.CreateNewUsdzPackage
+
+    def make_half(layer: object, package: str) -> bool:
+        made = make(layer, package)
+        content = Path(package).read_bytes()
+        Path(package).write_bytes(content[: len(content) // 2])
+        return made
+
+    monkeypatch.setattr(UsdUtils, "CreateNewUsdzPackage", make_half)
+    with pytest.raises(OutputError, match=r"a\.usdz cannot be written"):
+        write_usdz(figure, tmp_path / "a.usdz", quality=80)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_openusd_moves_the_mesh_as_the_avatar_moves_and_its_validators_are_silent(

@@ -31,8 +31,8 @@ class ExportOptions:
     names or motion files, as for `vivant animate`. Default: no clips, at rest, a turntable; pages get all."""
 
     frame: int | None = None
-    """Splat files with a motion: write this frame, from 0. Otherwise all are written, one file each, into a
-    folder."""
+    """Splat files with a motion: write this frame, from 0; -1 is the last. Otherwise all are written, one file
+    each, into a folder."""
 
     seconds: float | None = None
     """How long a motion or a turntable is; by default the motion's natural length, or 4 s."""

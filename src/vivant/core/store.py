@@ -179,11 +179,11 @@ def load(kind: type[T], path: Path) -> T:
             header = json.loads((file.metadata() or {})[HEADER])
             flat: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header["kind"] != kind.__name__:
-            raise BadFileError(f"{path} holds a {header['kind']}, a {kind.__name__} is needed.")
+            raise BadFileError(f"It holds a {header['kind']}, a {kind.__name__} is needed.")
         return _unflatten(kind, "", {**header["plain"], **flat})
+    except BadFileError as error:
+        raise BadFileError(f"{path}: {error}") from error
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, BadInputError) as error:
-        if isinstance(error, BadFileError):
-            raise
         raise BadFileError(
             f"{path} is damaged or is no {kind.__name__} of vivant ({type(error).__name__}: {error}). "
             "Make it again, or copy it anew."

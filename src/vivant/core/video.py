@@ -1,6 +1,7 @@
 """Films as H.264 in MP4, and films read. The only importer of imageio_ffmpeg, a program in a wheel."""
 
 import contextlib
+import errno
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -62,6 +63,8 @@ def write_mp4(
         if process.returncode != 0:
             complaints.seek(0)
             told = complaints.read().decode(errors="replace").strip().splitlines()
+            if any("No space left" in line for line in told):
+                raise OSError(errno.ENOSPC, "the encoder found no room")
             raise OutputError(f"{path} cannot be written: {told[-1] if told else 'the encoder stopped'}.")
 
 

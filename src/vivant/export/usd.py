@@ -2,7 +2,9 @@
 # OpenUSD is made of compiled modules that do not tell type checkers what they hold.
 # pyright: reportAttributeAccessIssue=false
 
+import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +54,15 @@ def write_usdz(figure: Figure, path: Path, *, quality: int) -> None:
         texture, layer = Path(folder) / "body.jpg", Path(folder) / "avatar.usdc"
         write_image(figure.texture, texture, quality)
         _write_stage(figure, layer, texture.name)
+        package = layer.with_suffix(".usdz")
+        made = UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(layer)), str(package))
+        # On a full disk OpenUSD cuts the package short and tells nobody.
+        if not made or not zipfile.is_zipfile(package):
+            raise OutputError(
+                f"{path} cannot be written: OpenUSD made no package of it. Is there room in {folder}?"
+            )
         with writing(path) as temporary:
-            # A package's name must end in .usdz; the part file's does.
-            if not UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(layer)), str(temporary)):
-                raise OutputError(f"{path} cannot be written: OpenUSD made no package of it.")
+            shutil.copyfile(package, temporary)
 
 
 def _write_stage(figure: Figure, layer: Path, texture: str) -> None:

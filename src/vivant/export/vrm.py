@@ -70,6 +70,15 @@ class VrmMeta:
     antisocial: bool = False
     """Whether it may be used for hate or antisocial ends."""
 
+    def __post_init__(self) -> None:
+        """Check what VRM asks for.
+
+        Raises:
+            BadInputError: If no author is named.
+        """
+        if not self.authors or not all(author.strip() for author in self.authors):
+            raise BadInputError("A VRM needs at least one author. Name one with --meta.authors.")
+
 
 def _fingers(side: str) -> dict[str, tuple[str, ...]]:
     letter, smplx = side[0].upper(), {"Little": "pinky"}
@@ -142,10 +151,8 @@ def build_vrm(figure: Figure, avatar: Avatar, meta: VrmMeta, *, quality: int) ->
     """Make a VRM document of a figure; clips are carried along, though VRM players overlook them.
 
     Raises:
-        BadInputError: If the rig lacks a bone, or no author is named.
+        BadInputError: If the rig lacks a bone.
     """
-    if not meta.authors or not all(author.strip() for author in meta.authors):
-        raise BadInputError("A VRM needs at least one author. Name one with --meta.authors.")
     humanoid = humanoid_joints(figure.joint_names)
     builder = build_figure(in_t_pose(figure, humanoid), unlit=True, quality=quality)
     thumbnail = builder.picture(_portrait(avatar, humanoid["head"]), quality)

@@ -75,9 +75,9 @@ def pack(avatar: Avatar, motions: Sequence[Motion], title: str, splat_budget: in
     }
     acting = face.names if face else []
     clips = [photo_clip(avatar), *(pack_clip(motion, rig, weights_of(motion, acting)) for motion in motions)]
-    home, aspects = frame_figure(avatar, motions)
+    home, rooms = frame_figure(avatar, motions)
     head["clips"] = [
-        {**_add_clip(columns, clip), "aspect": aspect} for clip, aspect in zip(clips, aspects, strict=True)
+        {**_add_clip(columns, clip), "room": room} for clip, room in zip(clips, rooms, strict=True)
     ]
     head["turn_steps"] = TURN_STEPS
     head["home"] = home

@@ -148,7 +148,7 @@ class Page {
   choose(number, smooth = !calm.matches) {
     this.viewer.choose(number, smooth);
     // A wave needs more room than a stand; whoever has come nearer stays there.
-    if (this.framed) this.goTo({ ...this.viewer.lens, aspect: this.viewer.record.clips[number].aspect });
+    if (this.framed) this.goTo({ ...this.viewer.lens, ...this.viewer.record.clips[number].room });
     this.playing = this.playing || !calm.matches;
     if (this.viewer.record.clips[number].still) this.playing = false;
     this.showPlaying();
@@ -166,7 +166,7 @@ class Page {
   // ---------- camera
 
   goHome() {
-    this.goTo({ ...this.viewer.record.home, aspect: this.viewer.record.clips[this.viewer.clip].aspect });
+    this.goTo({ ...this.viewer.record.home, ...this.viewer.record.clips[this.viewer.clip].room });
     this.framed = true;
   }
 
@@ -191,7 +191,10 @@ class Page {
   }
 
   turn(dx, dy) {
-    if (this.flight) this.viewer.lens.aspect = this.flight.to.aspect;
+    if (this.flight) {
+      const { distance, target, aspect } = this.flight.to;
+      Object.assign(this.viewer.lens, this.framed ? { distance, target: [...target], aspect } : { aspect });
+    }
     this.flight = null;
     const { lens } = this.viewer;
     lens.yaw -= dx;
