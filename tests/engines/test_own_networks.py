@@ -1,0 +1,34 @@
+import re
+from importlib import resources
+
+import pytest
+
+from vivant.engines.own_networks import load_nerf, load_view_generator
+from vivant.training import People, PeopleConfig, find_training
+
+MODEL_CARDS = resources.files("vivant.engines").joinpath("assets/README.md").read_text("utf-8")
+PEOPLE = PeopleConfig(people=2, views=3, size=128, pool=1, held_back=4, samples=1)
+"""Made-up people, so that nothing needs to be at hand."""
+
+LOADERS = {"view": load_view_generator, "nerf": load_nerf}
+
+
+@pytest.mark.parametrize("name", list(LOADERS))
+def test_packaged_weights_score_what_their_card_says(name: str) -> None:
+    network, card = LOADERS[name]()
+    assert card.network == name and card.score > card.baseline
+    row = re.search(rf"^\| `{name}` \|.*\| ([\d.]+) / ([\d.]+) \|$", MODEL_CARDS, flags=re.M)
+    assert row is not None
+    judged = find_training(name, size="reduced").objective.judge(network.eval(), People(PEOPLE, "cpu").validation(0))
+    assert judged.score == pytest.approx(float(row[1]), abs=0.02)
+    assert judged.baseline == pytest.approx(float(row[2]), abs=0.02)
+
+
+def test_packaged_weights_are_small_and_their_cards_are_repeated() -> None:
+    for name, load in LOADERS.items():
+        file = resources.files("vivant.engines").joinpath(f"assets/{name}.safetensors")
+        with resources.as_file(file) as path:
+            assert path.stat().st_size <= 16 * 2**20
+        _, card = load()
+        assert f"{card.score:.2f} / {card.baseline:.2f}" in MODEL_CARDS
+        assert card.licence in MODEL_CARDS
