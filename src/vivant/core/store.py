@@ -158,12 +158,22 @@ def save(record: Any, path: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     plain: dict[str, Any] = {}
     _flatten(record, "", tensors, plain)
-    header = {"kind": type(record).__name__, "plain": plain}
+    save_tensors(
+        tensors, {HEADER: json.dumps({"kind": type(record).__name__, "plain": plain}, sort_keys=True)}, path
+    )
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], header: dict[str, str], path: Path) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
     with writing(path) as temporary:
         # safetensors makes files that only their owner may read; a user's umask shall decide instead.
         temporary.touch()
         mode = temporary.stat().st_mode
-        save_file(tensors, temporary, {HEADER: json.dumps(header, sort_keys=True)})
+        save_file(tensors, temporary, header)
         temporary.chmod(mode)
 
 

@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from vivant.core.errors import BadFileError, OutputError
-from vivant.core.store import writing
+from vivant.core.store import save_tensors
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -60,8 +59,7 @@ def save_weights(network: nn.Module, config: Any, card: ModelCard, path: Path) -
             "limit. Train a smaller one."
         )
     header = {"config": dataclasses.asdict(config), "card": dataclasses.asdict(card)}
-    with writing(path) as temporary:
-        save_file(tensors, temporary, {HEADER: json.dumps(header, sort_keys=True)})
+    save_tensors(tensors, {HEADER: json.dumps(header, sort_keys=True)}, path)
 
 
 def load_weights(kind: type[N], config_kind: type, path: Path) -> tuple[N, ModelCard]:

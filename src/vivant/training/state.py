@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vivant.core.errors import BadFileError
-from vivant.core.store import writing
+from vivant.core.store import save_tensors
 
 HEADER = "vivant"
 
@@ -50,8 +49,7 @@ def save_state(
         tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
     tensors["generator"] = generator.get_state()
     copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    with writing(path) as temporary:
-        save_file(copies, temporary, {HEADER: json.dumps(vars(progress))})
+    save_tensors(copies, {HEADER: json.dumps(vars(progress))}, path)
 
 
 def load_state(

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vivant.core.errors import BadFileError, BadInputError
-from vivant.core.store import writing
+from vivant.core.store import save_tensors
 from vivant.training.wearers import Crowd, Wearer
 
 HEADER = "vivant"
@@ -39,8 +38,7 @@ def write_wearers(wearers: Sequence[Wearer], path: Path, *, description: str, li
         }
         tensors |= {f"{number}.{name}": value.contiguous() for name, value in packed.items()}
     header = {"people": len(wearers), "description": description, "licence": licence}
-    with writing(path) as temporary:
-        save_file(tensors, temporary, {HEADER: json.dumps(header)})
+    save_tensors(tensors, {HEADER: json.dumps(header)}, path)
 
 
 def read_wearers(path: Path) -> Crowd:
