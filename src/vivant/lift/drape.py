@@ -32,8 +32,8 @@ INWARD = (0.06, 0.04, 0.06, 0.06, 0.03, 0.03, 0.06, 0.06, 0.05, 0.05)
 ROUND = (0.35, 0.9, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.7, 0.7)
 """How much of the outline's outward shift the front and back of a part take along their normals.
 
-Sleeves and trousers are about as deep as they are wide (on people with known truth outlines from the side gain by
-it); a trunk that is padded as much tears open under raised arms.
+Sleeves and trousers are about as deep as they are wide (on people with known truth outlines from the side gain
+by it); a trunk that is padded as much tears open under raised arms.
 """
 
 BENDING = 0.025

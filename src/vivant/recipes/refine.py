@@ -21,8 +21,8 @@ ENGINES = ("mediapipe", "vivant-view")
 """Names in the engines' table of what this recipe uses."""
 
 ESTIMATE = SamplerConfig(steps=1, temperature=0.0)
-"""The mean of all views that fit. By a sweep on people held back (docs/benchmark.md) the reduced generator in the
-package gives best by this; with better weights repaint: more steps, temperature 1, a strength of about 0.5."""
+"""The mean of all views that fit. By a sweep on people held back (docs/benchmark.md) the reduced generator in
+the package is worth most so; with better weights repaint: more steps, temperature 1, a strength near 0.5."""
 
 
 @dataclass(frozen=True)
