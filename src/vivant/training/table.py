@@ -66,7 +66,9 @@ def _view(size: str) -> Training:
                 tasks=("view", "view", "pose", "canonical"),
                 shown=3,
             ),  # fmt: skip
-            TrainConfig(learning_rate=1e-3, average=0.995, minutes=60, validate_every=10, validation_batches=4),
+            TrainConfig(
+                learning_rate=1e-3, average=0.995, minutes=60.0, validate_every=10.0, validation_batches=4
+            ),
         )
     return Training(
         ViewObjective(ViewUNetConfig()),
@@ -97,7 +99,9 @@ def _nerf(size: str) -> Training:
         return Training(
             NerfObjective(network, points=1024),
             PeopleConfig(people=2, views=2, size=128, pool=256, held_back=8, tasks=("view", "pose")),
-            TrainConfig(learning_rate=2e-3, average=0.995, minutes=30, validate_every=5, validation_batches=6),
+            TrainConfig(
+                learning_rate=2e-3, average=0.995, minutes=30.0, validate_every=5.0, validation_batches=6
+            ),
         )
     return Training(
         NerfObjective(NerfConfig()),
