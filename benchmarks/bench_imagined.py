@@ -58,10 +58,9 @@ def variants() -> Iterator[Variant]:
     for strength in STRENGTHS:
         sampler = SamplerConfig(strength=strength)
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))
-    mean = GenerateConfig(SamplerConfig(steps=1, temperature=0.0))
-    yield Variant("refine, mean estimate", "refine", refined(generate=mean))
     yield Variant("refine, photo not told", "refine", refined(leave_out=("reference",)))
     yield Variant("gas", "gas", gas)
+    yield Variant("gas, 15 steps", "gas", imagined(generate=GenerateConfig()))
     yield Variant("gas, guides by splats", "gas", imagined(guide="splats"))
     yield Variant("gas, normals only", "gas", imagined(guide="normals"))
     yield Variant("gas, no switcher", "gas", imagined(leave_out=("task",)))

@@ -1,6 +1,6 @@
 """Imagine what no photo shows: views by a generator."""
 
-from vivant.imagine.generate import GenerateConfig, Generated, generate
+from vivant.imagine.generate import MEAN_ESTIMATE, GenerateConfig, Generated, generate
 from vivant.imagine.plan import PlanConfig, azimuths_from_front, turntable
 from vivant.imagine.sampler import (
     Denoiser,
@@ -14,6 +14,7 @@ from vivant.imagine.sampler import (
 from vivant.imagine.views import ImagineConfig, imagine_poses, imagine_views
 
 __all__ = [
+    "MEAN_ESTIMATE",
     "Denoiser",
     "GenerateConfig",
     "Generated",

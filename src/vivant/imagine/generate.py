@@ -23,6 +23,10 @@ class GenerateConfig:
     """What the unguided half of classifier-free guidance is not told."""
 
 
+MEAN_ESTIMATE = GenerateConfig(SamplerConfig(steps=1, temperature=0.0))
+"""The mean of all views that fit what is told, in one step: the best guess of a small generator."""
+
+
 @dataclass(frozen=True)
 class Generated:
     """Views of some people."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from vivant.animate import builtin_motion
 from vivant.core.run import Run
 from vivant.fit import FitConfig, fit_body
-from vivant.imagine import GenerateConfig, ImagineConfig, PlanConfig, imagine_poses, imagine_views
+from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
 from vivant.recipes.imagined import fit_to_imagined
@@ -39,14 +39,18 @@ class Config:
             plan=PlanConfig(views=FRAMES, kind="level"),
             guide="nerf",
             begin="noise",
-            generate=GenerateConfig(),
+            generate=MEAN_ESTIMATE,
             guidance="triangular",
             guidance_back=2.0,
         )
     )
     poses: ImagineConfig = field(
         default_factory=lambda: ImagineConfig(
-            plan=PlanConfig(views=FRAMES), guide="nerf", begin="noise", guidance_back=2.0
+            plan=PlanConfig(views=FRAMES),
+            guide="nerf",
+            begin="noise",
+            generate=MEAN_ESTIMATE,
+            guidance_back=2.0,
         )
     )
     refit: ReconstructConfig = IMAGINED_REFIT

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from vivant.core.checks import expect_within
 from vivant.core.run import Run
 from vivant.fit import FitConfig, fit_body
-from vivant.imagine import GenerateConfig, ImagineConfig, SamplerConfig, imagine_views
+from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
 from vivant.recipes.imagined import fit_to_imagined
@@ -20,10 +20,6 @@ from vivant.records import Avatar, Photo
 ENGINES = ("mediapipe", "vivant-view")
 """Names in the engines' table of what this recipe uses."""
 
-ESTIMATE = SamplerConfig(steps=1, temperature=0.0)
-"""The mean of all views that fit. By a sweep on people held back (docs/benchmark.md) the reduced generator in
-the package is worth most so; with better weights repaint: more steps, temperature 1, a strength near 0.5."""
-
 
 @dataclass(frozen=True)
 class Config:
@@ -32,7 +28,9 @@ class Config:
     perceive: PerceiveConfig = field(default_factory=PerceiveConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     lift: LiftConfig = field(default_factory=LiftConfig)
-    imagine: ImagineConfig = field(default_factory=lambda: ImagineConfig(generate=GenerateConfig(ESTIMATE)))
+    # By a sweep on people held back (docs/benchmark.md) the reduced generator in the package is worth most so;
+    # with better weights repaint: 15 steps, temperature 1, a strength near 0.5.
+    imagine: ImagineConfig = field(default_factory=lambda: ImagineConfig(generate=MEAN_ESTIMATE))
     refit: ReconstructConfig = IMAGINED_REFIT
     refine: ReconstructConfig = PHOTO_REFIT
 
