@@ -60,12 +60,13 @@ def variants() -> Iterator[Variant]:
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))
     yield Variant("refine, photo not told", "refine", refined(leave_out=("reference",)))
     yield Variant("gas", "gas", gas)
-    yield Variant("gas, 15 steps", "gas", imagined(generate=GenerateConfig()))
     yield Variant("gas, guides by splats", "gas", imagined(guide="splats"))
     yield Variant("gas, normals only", "gas", imagined(guide="normals"))
     yield Variant("gas, no switcher", "gas", imagined(leave_out=("task",)))
-    yield Variant("gas, fixed guidance 2", "gas", imagined(guidance="fixed"))
-    yield Variant("gas, no guidance", "gas", imagined(guidance="fixed", guidance_back=1.0))
+    yield Variant("gas, triangular guidance 2", "gas", imagined(guidance_back=2.0))
+    yield Variant("gas, fixed guidance 2", "gas", imagined(guidance="fixed", guidance_back=2.0))
+    drawn = imagined(guidance_back=2.0, generate=GenerateConfig())
+    yield Variant("gas, triangular guidance 2, 15 steps", "gas", drawn)
 
 
 def main() -> None:
