@@ -217,6 +217,15 @@ def test_debug_shows_the_traceback(
     assert "Traceback" in err and "test_create.py" in err
 
 
+def test_a_name_of_a_file_where_a_folder_is_meant_makes_no_folder_of_it(
+    vivant: Vivant, stages: fakes.Stages, photo: Path, tmp_path: Path
+) -> None:
+    code, _, err = vivant("create", photo, "--out", tmp_path / "me.avatar")
+    assert code == 5 and stages.calls == []
+    assert "looks like a file" in err and "me.avatar and two more" in " ".join(err.split())
+    assert not (tmp_path / "me.avatar").exists()
+
+
 def test_a_file_in_place_of_the_folder_stops_before_any_work(
     vivant: Vivant, stages: fakes.Stages, photo: Path, tmp_path: Path
 ) -> None:

@@ -84,6 +84,15 @@ def carry_out(options: JobOptions, name: str, config: object, begun: float) -> i
     photo = options.photo or sample_photo()
     if options.out is not None and options.out.is_file():
         raise OutputError(f"{options.out} is a file, not a folder. Name a folder with --out.")
+    if (
+        options.out is not None
+        and options.out.suffix in (".avatar", ".webp", ".html")
+        and not options.out.is_dir()
+    ):
+        raise OutputError(
+            f"{options.out} looks like a file; --out names a folder. Files in it are named after the photo: "
+            f"{photo.stem}.avatar and two more."
+        )
     files = Files.named(options.out or (photo.parent if options.photo else Path()), photo.stem)
     paths = (*files.paths, *film_paths(name, config, files))
     for path in paths:
