@@ -88,6 +88,8 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_text("[1")
     with pytest.raises(BadFileError, match="cannot be read"):
         load_benchmark(path)
+    with pytest.raises(BadFileError, match="does not exist"):
+        load_benchmark(path.with_name("nothing.json"))
 
 
 def test_the_page_carries_everything_and_tells_strangers_apart() -> None:

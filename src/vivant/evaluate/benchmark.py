@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vivant.core.errors import BadFileError, BadInputError
-from vivant.core.store import writing
+from vivant.core.store import expect_file, writing
 
 FORMAT = 1
 """Version of the JSON file."""
@@ -173,6 +173,7 @@ def load_benchmark(path: Path) -> Benchmark:
     Raises:
         BadFileError: If the file is missing, damaged or of another version.
     """
+    expect_file(path)
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         if told["format"] != FORMAT:
@@ -185,4 +186,6 @@ def load_benchmark(path: Path) -> Benchmark:
             facts=tuple((str(a), str(b)) for a, b in told["facts"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadFileError(f"{path} cannot be read as a benchmark's result: {error!r}.") from error
+        raise BadFileError(
+            f"{path} cannot be read as a result of `vivant evaluate`: {error!r}. Measure again, or name another file."
+        ) from error
