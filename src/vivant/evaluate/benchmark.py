@@ -187,5 +187,6 @@ def load_benchmark(path: Path) -> Benchmark:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadFileError(
-            f"{path} cannot be read as a result of `vivant evaluate`: {error!r}. Measure again, or name another file."
+            f"{path} cannot be read as a result of `vivant evaluate`: {error!r}. Measure again, or name "
+            "another file."
         ) from error
