@@ -95,13 +95,9 @@ def test_gas_writes_its_films_only_when_asked(
         assert len(list(read_video(path, 10.0, 1024, 100))) == 3
 
 
-def test_gas_refuses_a_motion_that_does_not_exist(
-    weights: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fakes.Stages().install(monkeypatch, "gas")
-    config = gas_config(weights, videos=True, motion="fly")
+def test_gas_refuses_a_motion_that_does_not_exist_before_any_work() -> None:
     with pytest.raises(BadInputError, match="no motion 'fly'"):
-        create(fakes.photo(), "gas", config, keep=False)
+        load_recipe("gas").Config(videos=True, motion="fly")
 
 
 def test_views_of_nobody_change_nothing(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

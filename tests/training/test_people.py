@@ -56,6 +56,8 @@ def test_tasks_differ_in_what_changes(task: str) -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(BadInputError, match="fly"):
         People(dataclasses.replace(PEOPLE, tasks=("fly",)), "cpu")
+    with pytest.raises(BadInputError, match="`shown` is 0"):
+        People(dataclasses.replace(PEOPLE, shown=0), "cpu")
     with pytest.raises(BadInputError, match="held back"):
         People(PEOPLE, "cpu", Crowd((), "", ""))
 

@@ -158,9 +158,8 @@ def save(record: Any, path: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     plain: dict[str, Any] = {}
     _flatten(record, "", tensors, plain)
-    save_tensors(
-        tensors, {HEADER: json.dumps({"kind": type(record).__name__, "plain": plain}, sort_keys=True)}, path
-    )
+    header = {"kind": type(record).__name__, "plain": plain}
+    save_tensors(tensors, {HEADER: json.dumps(header, sort_keys=True)}, path)
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], header: dict[str, str], path: Path) -> None:

@@ -8,7 +8,8 @@ avatar's colours.
 
 from dataclasses import dataclass, field
 
-from vivant.animate import builtin_motion
+from vivant.animate import MOTIONS, builtin_motion
+from vivant.core.errors import BadInputError
 from vivant.core.run import Run
 from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
@@ -62,6 +63,15 @@ class Config:
     motion: str = "walk"
     """A built-in motion, for the film of poses."""
 
+    def __post_init__(self) -> None:
+        """Check before long work what can be filmed.
+
+        Raises:
+            BadInputError: If there is no motion of that name.
+        """
+        if self.motion not in MOTIONS:
+            raise BadInputError(f"There is no motion {self.motion!r}; there are {', '.join(MOTIONS)}.")
+
 
 def build(run: Run, photo: Photo, config: Config) -> Avatar:
     """Build an avatar from one photo.
@@ -70,7 +80,6 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
         NoPersonError: If nobody is in the photo.
         ManyPersonsError: If several people are in the photo and none was chosen.
         MissingWeightsError: If a network's weights are not there.
-        BadInputError: If there is no motion of that name.
     """
     person = run(perceive, photo, config.perceive)
     body = run(fit_body, person, config.fit)

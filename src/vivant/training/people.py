@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vivant.body import forward_kinematics, load_anny, skin_points
 from vivant.core.cameras import Cameras, orbit
+from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import multiply_quats, quats_from_rotvecs, quats_identity, slerp_quats
 from vivant.networks import TASKS, draw_skeleton
@@ -83,10 +84,11 @@ class People:
             crowd: Whom to draw; the last `held_back` of them are for validation. None makes people up.
 
         Raises:
-            BadInputError: If too few wearers are given, or a task is unknown.
+            BadInputError: If too few wearers are given, a task is unknown, or `shown` is below 1.
         """
         if unknown := set(config.tasks) - set(TASKS):
             raise BadInputError(f"{sorted(unknown)} are no tasks; there are {list(TASKS)}.")
+        expect_within(config, shown=(1, 1000))
         crowd = crowd or made_up_crowd(config)
         wearers, self.description, self.licence = crowd.wearers, crowd.description, crowd.licence
         if len(wearers) <= config.held_back:
@@ -102,12 +104,17 @@ class People:
 
     def batch(self, number: int) -> TrainBatch:
         """Make one batch; the same number gives the same batch, and some numbers share one."""
+        if self.config.shown == 1:
+            return self._draw(number)
         block, inside = divmod(number, KEPT * self.config.shown)
-        drawn = block * KEPT + inside % KEPT if self.config.shown > 1 else number
+        drawn = block * KEPT + inside % KEPT
         if drawn not in self._kept:
-            self._kept = {n: batch for n, batch in self._kept.items() if n // KEPT == drawn // KEPT}
-            self._kept[drawn] = self._make(self._seen, self.config.seed * 1_000_003 + drawn)
-        return self._kept[drawn] if self.config.shown > 1 else self._kept.pop(drawn)
+            self._kept = {n: batch for n, batch in self._kept.items() if n // KEPT == block}
+            self._kept[drawn] = self._draw(drawn)
+        return self._kept[drawn]
+
+    def _draw(self, number: int) -> TrainBatch:
+        return self._make(self._seen, self.config.seed * 1_000_003 + number)
 
     def validation(self, number: int) -> TrainBatch:
         """Make a batch of people that no training batch shows."""

@@ -65,7 +65,7 @@ def _view(size: str) -> Training:
                 held_back=8,
                 tasks=("view", "view", "pose", "canonical"),
                 shown=3,
-            ),  # fmt: skip
+            ),
             TrainConfig(
                 learning_rate=1e-3, average=0.995, minutes=60.0, validate_every=10.0, validation_batches=4
             ),
