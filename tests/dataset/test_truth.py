@@ -17,10 +17,9 @@ from vivant.dataset.scenes import (
     photograph,
     random_background,
     random_camera,
-    random_lighting,
 )
 from vivant.dataset.truth import canonical_colors, skeleton_map
-from vivant.mesh import Lighting
+from vivant.mesh import Lighting, random_lighting
 from vivant.records import Pose
 
 

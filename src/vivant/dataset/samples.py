@@ -13,7 +13,7 @@ from vivant.core.errors import BadInputError
 from vivant.dataset.figure import Figure
 from vivant.dataset.people import PeopleFolder, gender_of, identity_of, outfit_of
 from vivant.dataset.poses import PoseSource
-from vivant.dataset.scenes import photograph, random_background, random_camera, random_lighting, random_taking
+from vivant.dataset.scenes import photograph, random_background, random_camera, random_taking
 from vivant.dataset.splits import VALIDATION_WARDROBE, is_validation
 from vivant.dataset.truth import canonical_colors, observe, sample_files
 from vivant.dataset.wardrobe import Wardrobe

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vivant.core.cameras import Cameras, look_at
 from vivant.core.images import encode_image
-from vivant.mesh import Lighting, MeshPictures
+from vivant.mesh import MeshPictures
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 
@@ -62,27 +62,6 @@ def framing_camera(
     intrinsics[:2, 2] -= middle_px
     pose = look_at(middle + distance * away, middle)
     return Cameras(pose[None], intrinsics[None], width, height)
-
-
-def random_lighting(random: np.random.Generator) -> Lighting:
-    """Overcast to sunny, warm to cool, from any side that lights the person."""
-    sun = random.uniform(0.0, 0.75)
-    sky = random.uniform(0.3, 0.75) - 0.25 * sun
-    warm = np.array([1 + 0.12 * random.normal(), 1.0, 1 - 0.12 * random.normal()]).clip(0.7, 1.3)
-    ambient = np.zeros((9, 3))
-    ambient[0] = sky / 0.2821 * (2 - warm)
-    # Brighter above than below, and a little to one side.
-    ambient[1] = random.uniform(0.0, 0.25) * (2 - warm)
-    ambient[2], ambient[3] = random.normal(0, 0.08) * warm, random.normal(0, 0.08) * warm
-    ambient[4:] = random.normal(0, 0.02, (5, 1))
-    azimuth, height = random.uniform(-2.4, 2.4), math.radians(random.uniform(12, 65))
-    direction = [math.sin(azimuth) * math.cos(height), math.sin(height), math.cos(azimuth) * math.cos(height)]
-    return Lighting(
-        torch.from_numpy(ambient).float(),
-        torch.tensor(direction),
-        torch.from_numpy(sun * warm).float(),
-        softness=float(random.uniform(0.01, 0.12)),
-    )
 
 
 def random_background(random: np.random.Generator, width: int, height: int) -> Float[Tensor, "height width 3"]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from vivant.dataset.scenes import (
     framing_camera,
     photograph,
     random_background,
-    random_lighting,
 )
 from vivant.dataset.splits import VALIDATION_WARDROBE, is_validation
 from vivant.dataset.truth import MAIN_JOINTS, Truth, observe
@@ -43,6 +42,7 @@ from vivant.evaluate import (
     score_pictures,
 )
 from vivant.evaluate.backbones import CLIP_FRAMES, SIZES
+from vivant.mesh import random_lighting
 from vivant.records import Pose, Rendering, Rig
 
 PHOTO_SIZE = (768, 1024)
@@ -142,10 +142,8 @@ def photographed(config: PeopleConfig, name: str, random: np.random.Generator) -
     azimuth = float(random.uniform(-AZIMUTH_DEG, AZIMUTH_DEG))
     verts = pose_figure(figure, pose)
     camera = framing_camera(verts, width, height, azimuth, float(random.uniform(-5, 10)), 50.0, 0.85)
-    lighting = random_lighting(random)
-    # From the front half, so that the photo shows the face.
-    toward = lighting.key_direction * torch.tensor([1.0, 1.0, float(lighting.key_direction[2].sign()) or 1.0])
-    lighting = replace(lighting, key_direction=toward)
+    # The photo shows the face.
+    lighting = random_lighting(random).from_front()
     seen = observe(figure, pose, camera, lighting).pictures
     background = random_background(random, width, height)
     photo = photograph(seen, 0, background, Taking(0.3, 0.006, 94), random)

@@ -13,9 +13,10 @@ from vivant.core.threads import take_turns, thread_count
 from vivant.core.workspace import Workspace
 from vivant.mesh._kernels import FUNCTIONS, _prepare, find_nearest, project_corners
 from vivant.mesh._shading_numba import shade_band
+from vivant.mesh.lighting import Lighting
 from vivant.mesh.rasterize import NEAR
 from vivant.mesh.texture import linear_from_srgb
-from vivant.mesh.textured import Lighting, TexturedMesh
+from vivant.mesh.textured import TexturedMesh
 
 BANDS = 16
 """Bands of rows that threads take in turn."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from vivant.core.cameras import Cameras
+from vivant.mesh.lighting import Lighting, irradiance
 from vivant.mesh.rasterize import NEAR
 from vivant.mesh.texture import linear_from_srgb, srgb_from_linear
 from vivant.mesh.textured import (
     SHADOW_SIZE,
     TAPS,
-    Lighting,
     TexturedMesh,
     face_detail,
     texture_areas,
@@ -145,17 +145,6 @@ class _Scene:
                 blocker = self.shadow[place[:, 1], place[:, 0]]
                 free += (~inside | (blocker <= 0) | (blocker > local[:, 2] + slope @ shift - 0.006)).float()
         return free / TAPS**2
-
-
-def irradiance(normals: Tensor, ambient: Tensor) -> Tensor:
-    """Nine real spherical harmonics, in the order of degree and then of order."""
-    x, y, z = normals.unbind(-1)
-    bands = [
-        torch.full_like(x, 0.28209479177387814), 0.4886025119029199 * y, 0.4886025119029199 * z,
-        0.4886025119029199 * x, 1.0925484305920792 * x * y, 1.0925484305920792 * y * z,
-        0.31539156525252005 * (3 * z * z - 1), 1.0925484305920792 * x * z, 0.5462742152960396 * (x * x - y * y),
-    ]  # fmt: skip
-    return torch.stack(bands, -1) @ ambient
 
 
 def _project(verts: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:

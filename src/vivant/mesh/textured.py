@@ -17,6 +17,7 @@ from torch import Tensor
 from vivant.core.cameras import Cameras, look_at
 from vivant.core.checks import expect_counts
 from vivant.core.errors import BadInputError
+from vivant.mesh.lighting import Lighting
 from vivant.mesh.normals import vertex_normals
 from vivant.mesh.texture import Texture
 
@@ -101,34 +102,6 @@ class MeshArrays(NamedTuple):
 
     places: np.ndarray
     """For each texture and level: its first texel, width, and height."""
-
-
-@dataclass(frozen=True)
-class Lighting:
-    """What falls on the surfaces, in linear light; a white wall in light of 1 is white in the picture."""
-
-    ambient: Float[Tensor, "9 3"]
-    """Light from all around, as a function of the normal in world axes: nine spherical harmonics."""
-
-    key_direction: Float[Tensor, "3"]
-    """Unit, from the person towards the lamp, in world axes; not straight up or down."""
-
-    key_color: Float[Tensor, "3"]
-    softness: float = 0.03
-    """Metres by which the rim of a shadow is spread."""
-
-    @classmethod
-    def plain(cls) -> "Lighting":
-        """Daylight in a bright room: soft from all sides, a little more from the upper left in front."""
-        ambient = torch.zeros(9, 3)
-        ambient[0] = 0.5 / SH_CONSTANT
-        ambient[1] = 0.12
-        direction = torch.nn.functional.normalize(torch.tensor([0.5, 0.8, 0.9]), dim=0)
-        return cls(ambient, direction, torch.full((3,), 0.45))
-
-
-SH_CONSTANT = 0.28209479177387814
-"""The constant spherical harmonic."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from vivant.mesh import Lighting, irradiance, linear_from_srgb, srgb_from_linear
+
 BUCKETS = (2, 4, 8, 16, 32, 64)
 """Sides of the squares of pixels that triangles are tried on; larger triangles are cut to the last."""
 
@@ -120,6 +122,23 @@ def spread(
     out = values.new_zeros(*face.shape, values.shape[-1])
     out[picture, row, column] = made
     return out.permute(0, 3, 1, 2)
+
+
+def lit_colors(
+    colors: Float[Tensor, "verts 3"], normals_world: Float[Tensor, "pictures verts 3"], lighting: Lighting
+) -> Float[Tensor, "pictures verts 3"]:
+    """Shade corners as the textured renderer does, in linear light, but for shadows.
+
+    Args:
+        colors: sRGB, of the surface itself.
+        normals_world: Unit.
+        lighting: What falls on it.
+    """
+    here = {"device": normals_world.device, "dtype": normals_world.dtype}
+    ambient = irradiance(normals_world, lighting.ambient.to(**here)).clamp(min=0)
+    facing = (normals_world @ lighting.key_direction.to(**here)).clamp(min=0)
+    light = ambient + facing[..., None] * lighting.key_color.to(**here)
+    return srgb_from_linear(linear_from_srgb(colors) * light).clamp(0, 1)
 
 
 def smooth_normals(

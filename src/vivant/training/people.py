@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,10 +13,11 @@ from vivant.core.cameras import Cameras, orbit
 from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import multiply_quats, quats_from_rotvecs, quats_identity, slerp_quats
+from vivant.mesh import Lighting, random_lighting
 from vivant.networks import TASKS, draw_skeleton
 from vivant.records import Pose
 from vivant.training.batch import TrainBatch
-from vivant.training.drawing import draw_faces, smooth_normals, spread
+from vivant.training.drawing import draw_faces, lit_colors, smooth_normals, spread
 from vivant.training.projection import completed_colors, seen_vertices
 from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
@@ -131,13 +133,12 @@ class People:
         """Everything about one person, in the order of the record's fields."""
         wearer = wearers[int(torch.randint(len(wearers), (1,), generator=g))]
         task = self.config.tasks[int(torch.randint(len(self.config.tasks), (1,), generator=g))]
-        poses, cameras = self._poses(task, g), self._cameras(task, g)
+        poses, cameras = self._poses(task, g), self._cameras(task, float(wearer.verts[:, 1].max()), g)
         joints = forward_kinematics(self._parents, wearer.joints_rest.cpu(), poses).to(self.device)
         seen = cameras.to(self.device)
-        light = torch.nn.functional.normalize(torch.randn(3, generator=g) + torch.tensor([0, 0.7, 1.2]), dim=0)
-        ambient = 0.35 + 0.4 * float(torch.rand(1, generator=g))
-        drawn = self._draw_dressed(wearer, joints, seen, light.to(self.device), ambient)
-        images, normals, depth, guides = drawn
+        random = np.random.default_rng(int(torch.randint(2**31, (1,), generator=g)))
+        lighting = random_lighting(random).from_front()
+        images, normals, depth, guides = self._draw_dressed(wearer, joints, seen, lighting)
         body = self._draw_body(wearer, joints, seen)
         skeleton = draw_skeleton(
             self._names, wearer.joints_rest, joints, seen.cam_from_world, seen.intrinsics, seen.width
@@ -170,39 +171,39 @@ class People:
         quats[0] = multiply_quats(quats_from_rotvecs(yaw), quats[0])
         return quats
 
-    def _cameras(self, task: str, g: torch.Generator) -> Cameras:
+    def _cameras(self, task: str, height: float, g: torch.Generator) -> Cameras:
         """The photo's camera (azimuth within 20°), then a circle; for poses all look from the photo's side."""
-        draws = torch.rand(5, generator=g).tolist()
+        draws = torch.rand(6, generator=g).tolist()
+        # A person who is called for takes `vivant.imagine`'s part of the picture, here a little more or less.
+        extent = height * (1.1 + 0.3 * draws[5])
         ahead = 40 * draws[0] - 20
         around = [360 * draws[1] + 360 * view / self.config.views for view in range(self.config.views)]
         azimuths = [ahead] * self.config.views if task == "pose" else around
         size, fov = self.config.size, 15 + 25 * draws[2]
-        target = torch.tensor([0.0, 0.9, 0.0])
+        target = torch.tensor([0.0, height / 2, 0.0])
         made = [
-            orbit(target, a, extent=2.0, elevation_deg=e, width=size, height=size, fov_deg=fov)
+            orbit(target, a, extent=extent, elevation_deg=e, width=size, height=size, fov_deg=fov)
             for a, e in (([ahead], 15 * draws[3] - 5), (azimuths, 20 * draws[4] - 5))
         ]
         matrices = torch.cat([cameras.cam_from_world for cameras in made])
         return Cameras(matrices, torch.cat([cameras.intrinsics for cameras in made]), size, size)
 
     def _draw_dressed(
-        self, wearer: Wearer, joints: Tensor, seen: Cameras, light: Tensor, ambient: float
+        self, wearer: Wearer, joints: Tensor, seen: Cameras, lighting: Lighting
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Colour with mask, normals, depth, and colour with mask as the first picture alone tells it."""
         fine = seen.resized(seen.width * self.config.samples, seen.height * self.config.samples)
         verts = skin_points(wearer.verts, wearer.skin_joints, wearer.skin_weights, joints)
         normals = smooth_normals(verts, wearer.faces)
-        shade = ambient + (1 - ambient) * (normals @ light).clamp(min=0)
+        colors = lit_colors(wearer.colors, normals, lighting)
         normals_cam = normals @ seen.cam_from_world[:, :3, :3].mT
         face, barycentric, depth = draw_faces(
             verts, wearer.faces, fine.cam_from_world, fine.intrinsics, fine.width
         )
-        told = wearer.colors * shade[:1, :, None]
         seen_verts = seen_vertices(verts[0], normals[0], depth[0], fine.cam_from_world[0], fine.intrinsics[0])
         head = float(wearer.joints_rest[self._names.index("head"), 1])
-        told = completed_colors(wearer.verts, told[0], seen_verts, head).expand(len(verts), -1, -1)
-        shown = torch.cat([wearer.colors * shade[..., None], torch.ones_like(shade)[..., None]], dim=-1)
-        values = torch.cat([shown, normals_cam, told], dim=-1)
+        told = completed_colors(wearer.verts, colors[0], seen_verts, head).expand(len(verts), -1, -1)
+        values = torch.cat([colors, torch.ones_like(colors[..., :1]), normals_cam, told], dim=-1)
         pictures = spread(face, barycentric, wearer.faces, values)
         pictures = torch.nn.functional.avg_pool2d(pictures, self.config.samples)
         coverage = pictures[:, 3:4]
