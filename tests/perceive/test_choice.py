@@ -105,7 +105,8 @@ def test_a_person_too_small_is_refused_with_both_sizes() -> None:
         (Sees(faces=True), (), "Only a face"),
         (Sees(hand=True), (), "Only a hand"),
         (Sees(faces=True), (someone(300.0, 300, torso_shown=0.2),), "Only the head and shoulders"),
-        (Sees(hand=True), (someone(300.0, 300, disagreement=0.3),), "Only a hand"),
+        (Sees(hand=True), (someone(300.0, 300, disagreement=0.3, visibility=0.5),), "Only a hand"),
+        (Sees(hand=True), (someone(300.0, 300, disagreement=0.3),), "Something like a person"),
     ],
 )
 def test_what_was_seen_instead_is_told(engine: Sees, people: tuple[Found, ...], told: str) -> None:

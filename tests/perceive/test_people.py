@@ -1,10 +1,14 @@
 """Everybody is found, and nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from vivant.engines.jobs import VisionEngine
+from vivant.engines.jobs import PoseSeen, Region, VisionEngine
 from vivant.perceive.people import Crowd, find_people, paint_over
+from vivant.perceive.points import MIRRORED, look_at_body
+from vivant.records import BODY_POINTS
 
 
 def places(crowd: Crowd) -> list[int]:
@@ -18,6 +22,38 @@ def test_one_person_is_found_once(engine: VisionEngine, sample: np.ndarray) -> N
     assert person.torso_shown == 1
     assert abs(person.region.center[0] - 237) < 12
     assert person.mask.shape == (crowd.frame.height, crowd.frame.width)
+
+
+class OftenMistaken:
+    """Takes front for back in every second look."""
+
+    def __init__(self, engine: VisionEngine) -> None:
+        self.engine, self.looks = engine, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.engine, name)
+
+    def see_pose(self, pixels: np.ndarray, region: Region) -> PoseSeen | None:
+        look = self.engine.see_pose(pixels, region)
+        self.looks += 1
+        if look is None or self.looks % 2:
+            return look
+        order = list(MIRRORED)
+        return dataclasses.replace(look, points=look.points[order], visibility=look.visibility[order])
+
+
+def test_a_face_taken_for_the_back_of_the_head_in_some_looks_hides_nobody(
+    engine: VisionEngine, sample: np.ndarray
+) -> None:
+    mistaken = OftenMistaken(engine)
+    (person,) = find_people(mistaken, sample).people
+    assert person.is_sure
+    body = look_at_body(mistaken, sample, person.region)
+    alone = look_at_body(engine, sample, person.region)
+    assert body is not None and alone is not None
+    left, right = (BODY_POINTS.index(f"{side}_shoulder") for side in ("left", "right"))
+    assert body.points[left, 0] > body.points[right, 0] + 30
+    assert np.abs(body.points - alone.points).max() < 0.05 * body.size
 
 
 def test_two_people_side_by_side_are_told_from_left_to_right(engine: VisionEngine, sample: np.ndarray) -> None:

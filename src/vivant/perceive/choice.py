@@ -26,7 +26,7 @@ def choose_person(
     seen = seen or sorted((p for p in crowd.people if p.is_likely), key=lambda p: -p.size)[:1]
     whole = [person for person in seen if person.torso_shown >= ENOUGH_TORSO]
     if not whole:
-        raise NoPersonError(_what_was_seen(engine, pixels, bool(seen)))
+        raise NoPersonError(_what_was_seen(engine, pixels, crowd, bool(seen)))
     large = [person for person in whole if _height(person, crowd) >= min_height]
     if not large:
         tallest = max(_height(person, crowd) for person in whole)
@@ -69,11 +69,16 @@ def _height(person: Found, crowd: Crowd) -> float:
     return float(max(np.ptp(rows), np.ptp(columns)) + 1) * crowd.frame.scale
 
 
-def _what_was_seen(engine: VisionEngine, pixels: Pixels, head: bool) -> str:
+def _what_was_seen(engine: VisionEngine, pixels: Pixels, crowd: Crowd, head: bool) -> str:
     need = "A person is needed from head to hips at least, better to the feet."
     advice = "Use a photo taken from further away."
     if head:
         return f"Only the head and shoulders of a person are in the photo. {need} {advice}"
+    if any(person.has_outline for person in crowd.people):
+        return (
+            "Something like a person is in the photo, but two looks at it do not agree where its limbs are. "
+            "A person is needed whose front can be told from the back: use a photo that shows the face."
+        )
     if engine.see_faces(pixels) or engine.see_face(pixels) is not None:
         return f"Only a face was found in the photo. {need} {advice}"
     if engine.see_hand(pixels) is not None:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from vivant.engines.jobs import Pixels, PoseSeen, Region, VisionEngine
 from vivant.perceive.framing import Frame, frame_box, frame_whole
-from vivant.perceive.points import head_square, look_mirrored
+from vivant.perceive.points import MIRRORED, contradicts, head_square, look_mirrored
 from vivant.records import BODY_POINTS
 
 SEARCH_SIDE = 1024
@@ -103,6 +103,12 @@ class Found:
         """
         steady = self.disagreement < 0.06 and self.overlap > 0.915 and self.points_shown >= HALF
         return self.is_sure or (steady and self.bones_inside > 0.75 and self.visibility > 0.6)
+
+    @property
+    def has_outline(self) -> bool:
+        """Whether all speaks for a whole person, but perhaps that two looks agree."""
+        shown = self.overlap > 0.915 and self.points_shown >= HALF
+        return shown and self.bones_inside > 0.9 and self.visibility > 0.8
 
 
 @dataclass(frozen=True)
@@ -211,7 +217,9 @@ def _examine(engine: VisionEngine, picture: Pixels, region: Region) -> Found | N
     inside = [i for i in CORE if _is_inside(look.points[i], crop)]
     if mirrored is None or len(inside) < 2:
         return None
-    apart = np.linalg.norm(look.points - mirrored.points, axis=1)[inside]
+    # A face under hair may be taken for the back of the head in one of the looks.
+    again = mirrored.points[list(MIRRORED)] if contradicts(mirrored, look) else mirrored.points
+    apart = np.linalg.norm(look.points - again, axis=1)[inside]
     both, either = (
         np.minimum(look.mask, mirrored.mask) > 0.5,
         np.maximum(look.mask, mirrored.mask) > 0.5,

@@ -24,6 +24,14 @@ MIRRORED = tuple(
 HEAD = slice(0, 11)
 """The body points on the head."""
 
+BODY = slice(11, 33)
+"""All others."""
+
+SIDES = np.array([1 if name.startswith("left") else -1 for name in BODY_POINTS[BODY]])
+
+SURPRISING = 0.03
+"""Looks at one person differ by less, over the side of the crop, if they agree."""
+
 FARTHEST_WRIST = 0.45
 """A hand whose wrist is farther from the body's wrist, over the crop's side, is not this person's."""
 
@@ -58,6 +66,7 @@ def look_at_body(engine: VisionEngine, pixels: Pixels, region: Region) -> BodyPo
         at = replace(first.region, side=first.region.side * growth)
         looks += [engine.see_pose(pixels, at), look_mirrored(engine, pixels, at)]
     seen = [look for look in looks if look is not None] or [first]
+    seen = _facing_alike(engine, pixels, seen)
     points = np.stack([look.points for look in seen])
     median = np.median(points, 0)
     return BodyPoints(
@@ -68,6 +77,40 @@ def look_at_body(engine: VisionEngine, pixels: Pixels, region: Region) -> BodyPo
         size=first.region.side / 1.25,
         mask=np.mean([look.mask for look in seen], 0),
     )
+
+
+def _facing_alike(engine: VisionEngine, pixels: Pixels, looks: list[PoseSeen]) -> list[PoseSeen]:
+    """Leave out looks that take front for back: their left is the others' right, and no median holds.
+
+    Where a face is seen, those are right whose left side is the face's left, which the picture shows on the
+    right; without a face, those who are more.
+    """
+    first = looks[0]
+    swapped = [contradicts(look, first) for look in looks]
+    if not any(swapped):
+        return looks
+    groups = [
+        [look for look, is_other in zip(looks, swapped, strict=True) if is_other == k] for k in (False, True)
+    ]
+    if engine.see_face(head_square(pixels, first)) is None:
+        return max(groups, key=len)
+    return max(groups, key=lambda group: np.mean([_left_minus_right(look) for look in group]))
+
+
+def contradicts(look: PoseSeen, other: PoseSeen) -> bool:
+    """Whether one look takes a person's front for the back: points agree far better with sides swapped."""
+    apart, swapped = (
+        float(np.median(np.linalg.norm(points - other.points, axis=1)[BODY]))
+        for points in (look.points, look.points[list(MIRRORED)])
+    )
+    return apart > SURPRISING * other.region.side and swapped < 0.4 * apart
+
+
+def _left_minus_right(look: PoseSeen) -> float:
+    """How far a person's left side is to the right of the right side in an upright crop."""
+    across = look.points[BODY] - look.points[list(MIRRORED)][BODY]
+    upright = np.array([np.cos(look.region.angle), np.sin(look.region.angle)])
+    return float(((across @ upright) * SIDES).sum())
 
 
 def look_mirrored(engine: VisionEngine, pixels: Pixels, region: Region) -> PoseSeen | None:
