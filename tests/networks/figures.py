@@ -36,6 +36,7 @@ def lifter_input(people: int = 1, seed: int = 0) -> LifterInput:
         places=places,
         head_places=(places - torch.tensor([0.0, -0.7])) * 5,
         visible=(frames[..., 2, 2] > 0).float(),
+        guess=torch.rand(rest.shape, generator=g),
     )
 
 

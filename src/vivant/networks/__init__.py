@@ -1,6 +1,7 @@
 """Our own small networks. Plain torch: they run wherever torch does."""
 
 from vivant.networks.anchors import Anchors, anny_anchors, spread_anchors
+from vivant.networks.completion import completed_colors
 from vivant.networks.human_nerf import Drawn, HumanNerf, NerfConfig, NerfScene
 from vivant.networks.layers import count_parameters
 from vivant.networks.lifter import LiftedSplats, Lifter, LifterConfig, LifterInput
@@ -37,6 +38,7 @@ __all__ = [
     "ViewUNet",
     "ViewUNetConfig",
     "anny_anchors",
+    "completed_colors",
     "count_parameters",
     "draw_lines",
     "draw_skeleton",

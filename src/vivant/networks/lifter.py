@@ -2,9 +2,10 @@
 
 Tokens of the photo, of its head crop and of anchors on the body attend to each other in joint blocks; each
 anchor then tells the splats around it. Where the photo shows a splat, its colour is the photo's and the network
-may only correct it a little, so evidence is never washed out.
+may only correct it a little, so evidence is never washed out; elsewhere it begins with a guess by rules.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,9 @@ CORRECTION = 0.1
 """How far a seen colour may be moved."""
 
 FIRST_SCALES = (0.006, 0.006, 0.003)
-"""Metres; 32,768 splats lie about 8 mm apart."""
+"""Metres; 32,768 splats lie about 8 mm apart, and fewer are larger."""
+
+DENSE = 32768
 
 RAW = 3 + 3 + 4 + 1 + 3 + 1
 """Numbers a splat: offset, scale, rotation, opacity, colour, trust."""
@@ -67,6 +70,9 @@ class LifterInput:
     visible: Float[Tensor, "people anchors splats"]
     """0 to 1: how well the photo shows the point."""
 
+    guess: Float[Tensor, "people anchors splats 3"]
+    """Colours, 0 to 1, that rules make of what the photo shows; only hidden points' count."""
+
 
 @dataclass(frozen=True)
 class LiftedSplats:
@@ -99,7 +105,7 @@ class Lifter(nn.Module):
         self.place = nn.Linear(2 + 4 * OCTAVES, width)
         self.is_head = nn.Parameter(torch.zeros(width))
         features = fine + middle + width
-        self.anchor = nn.Linear(3 + 6 * OCTAVES + 3 + 2 + 2 * features, width)
+        self.anchor = nn.Linear(3 + 6 * OCTAVES + 3 + 2 + 3 + 2 * features, width)
         self.summary = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, 6 * width))
         self.blocks = nn.ModuleList(JointBlock(width, config.heads) for _ in range(config.layers))
         self.tell = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.splats * config.detail))
@@ -134,12 +140,13 @@ class Lifter(nn.Module):
     def _anchor_tokens(self, told: LifterInput, photo: tuple, head: tuple, in_head: Tensor) -> Tensor:
         """Place and direction of each anchor, and what the pictures show there."""
         seen, close = told.visible.mean(2, keepdim=True), in_head.mean(2, keepdim=True)
+        guess = told.guess.mean(2)
         places = [told.places.mean(2), told.head_places.mean(2)]
         read = [torch.cat([sample_map(m, places[0]) for m in photo], dim=-1) * seen]
         read += [torch.cat([sample_map(m, places[1]) for m in head], dim=-1) * close]
         normal = nn.functional.normalize(told.frames[..., 2].mean(2), dim=-1)
         return self.anchor(
-            torch.cat([embed_points(told.rest.mean(2), OCTAVES), normal, seen, close, *read], dim=-1)
+            torch.cat([embed_points(told.rest.mean(2), OCTAVES), normal, seen, close, guess, *read], dim=-1)
         )
 
     def _splats(
@@ -152,21 +159,24 @@ class Lifter(nn.Module):
             sample_map(photo, places) * visible[..., None],
             sample_map(head, head_places) * close[..., None],
         ]
-        shown_or_grey = shown * visible[..., None]
+        seen, guess = visible[..., None], told.guess.flatten(1, 2)
+        base = seen * shown + (1 - seen) * guess
         flags = torch.stack([visible, close], dim=-1)
-        raw = self.decode(torch.cat([details, *read, shown_or_grey, flags], dim=-1)).float()
+        raw = self.decode(torch.cat([details, *read, base, flags], dim=-1)).float()
         offset, scale, turn, opacity, color, trust = raw.split([3, 3, 4, 1, 3, 1], dim=-1)
         offsets = REACH * torch.tanh(offset)
         frames = told.frames.flatten(1, 2)
         upright = turn + turn.new_tensor([1.0, 0, 0, 0])
         corrected = shown + CORRECTION * torch.tanh(color)
-        seen = visible[..., None]
+        # In odds, so that any colour can become any other, and none leaves the range.
+        guessed = torch.sigmoid(torch.logit(guess.float().clamp(0.02, 0.98)) + color)
+        scales = scale.new_tensor(FIRST_SCALES) * math.sqrt(DENSE / scale.shape[1])
         return LiftedSplats(
             means=told.rest.flatten(1, 2) + (frames * offsets[..., None, :]).sum(-1),
             quats=multiply_quats(quats_from_matrices(frames), nn.functional.normalize(upright, dim=-1)),
-            log_scales=scale.new_tensor(FIRST_SCALES).log() + 2 * torch.tanh(scale / 2),
+            log_scales=scales.log() + 2 * torch.tanh(scale / 2),
             opacity_logits=2.0 + opacity[..., 0],
-            colors=seen * corrected + (1 - seen) * torch.sigmoid(color),
+            colors=seen * corrected + (1 - seen) * guessed,
             trust=torch.sigmoid(trust[..., 0] + 2 * visible - 1),
             offsets=offsets,
         )

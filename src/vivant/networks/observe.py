@@ -8,11 +8,19 @@ from torch import Tensor
 
 from vivant.body import load_anny, skin_points
 from vivant.networks.anchors import Anchors
+from vivant.networks.completion import completed_colors
 from vivant.networks.human_nerf import NerfScene
+from vivant.networks.layers import sample_map
 from vivant.networks.lifter import LifterInput
 
 HEAD_REACH = 0.17
 """Metres from the middle of the head to the sides of its crop."""
+
+HEAD_BEGINS = 0.87
+"""Of the body's height."""
+
+SEEN_WELL = 0.4
+"""How visible a point must be to lend its colour."""
 
 CLOTH = 0.06
 """Metres between the skin and what the photo shows there, at most."""
@@ -115,6 +123,18 @@ def lifter_input(
         places=places.reshape(*group, 2),
         head_places=((places - middle[:, None]) / reach[:, None]).reshape(*group, 2),
         visible=visible.reshape(group),
+        guess=_guesses(people, rest.flatten(1, 2), places, visible).reshape(*group, 3),
+    )
+
+
+def _guesses(people: Photographed, rest: Tensor, places: Tensor, visible: Tensor) -> Tensor:
+    """Colours 0 to 1 of all points, hidden ones from those seen well."""
+    shown = (sample_map(people.photo[:, :3], places) + 1) / 2
+    return torch.stack(
+        [
+            completed_colors(points, colors, well, HEAD_BEGINS * float(points[:, 1].max()))
+            for points, colors, well in zip(rest, shown, visible > SEEN_WELL, strict=True)
+        ]
     )
 
 

@@ -18,7 +18,8 @@ class LifterObjective:
 
     name = "lifter"
     score_name = (
-        "PSNR in dB inside the masks over all views; baseline: an untrained lifter (photo projected, rest grey)"
+        "PSNR in dB inside the masks over all views; baseline: an untrained lifter "
+        "(photo projected, rest guessed by rules)"
     )
 
     def __init__(self, config: LifterConfig, side: int = 128) -> None:

@@ -14,11 +14,11 @@ from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import multiply_quats, quats_from_rotvecs, quats_identity, slerp_quats
 from vivant.mesh import Lighting, random_lighting
-from vivant.networks import TASKS, draw_skeleton
+from vivant.networks import TASKS, completed_colors, draw_skeleton
 from vivant.records import Pose
 from vivant.training.batch import TrainBatch
 from vivant.training.drawing import draw_faces, lit_colors, smooth_normals, spread
-from vivant.training.projection import completed_colors, seen_vertices
+from vivant.training.projection import seen_vertices
 from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
 SWAY = {

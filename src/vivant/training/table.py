@@ -82,7 +82,16 @@ def _lifter(size: str) -> Training:
         network = LifterConfig(width=48, layers=1, heads=2, anchors=512, splats=8, channels=(8, 16), detail=8)
         return Training(LifterObjective(network, side=64), SMALL_PEOPLE, SMALL_CONFIG)
     if size == "reduced":
-        raise BadInputError("The lifter is made in full size only; a processor would take days to train it.")
+        network = LifterConfig(
+            width=96, layers=3, heads=4, anchors=1024, splats=8, channels=(24, 48), detail=24
+        )
+        return Training(
+            LifterObjective(network, side=128),
+            PeopleConfig(people=2, views=3, size=128, pool=256, held_back=8, tasks=("view", "pose"), shown=4),
+            TrainConfig(
+                learning_rate=1e-3, average=0.995, minutes=60.0, validate_every=10.0, validation_batches=4
+            ),
+        )
     return Training(
         LifterObjective(LifterConfig()),
         PeopleConfig(people=4, views=4, size=256, pool=256, held_back=8, tasks=("view", "pose")),
