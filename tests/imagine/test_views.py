@@ -20,10 +20,11 @@ from vivant.imagine import (
     imagine_poses,
     imagine_views,
 )
-from vivant.networks import HumanNerf, ModelCard, NerfConfig, save_weights
+from vivant.networks import HumanNerf, Lifter, LifterConfig, ModelCard, NerfConfig, save_weights
 from vivant.records import Pose
 
 NERF = NerfConfig(side=16, channels=(8, 16), width=16, layers=1, coarse=8, fine=4)
+LIFTER = LifterConfig(width=24, layers=1, heads=2, anchors=256, splats=8, channels=(8, 16), detail=8)
 KEEP = SamplerConfig(strength=0.0)
 
 
@@ -37,7 +38,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     torch.manual_seed(0)
     save_weights(network(), TINY, card(), folder / "view.safetensors")
     save_weights(HumanNerf(NERF), NERF, card(), folder / "nerf.safetensors")
-    return {"weights": str(folder / "view.safetensors"), "nerf_weights": str(folder / "nerf.safetensors")}
+    save_weights(Lifter(LIFTER), LIFTER, card(), folder / "lifter.safetensors")
+    names = {"weights": "view", "nerf_weights": "nerf", "lifter_weights": "lifter"}
+    return {option: str(folder / f"{name}.safetensors") for option, name in names.items()}
 
 
 def config(weights: dict[str, str], sampler: SamplerConfig = KEEP, **more: object) -> ImagineConfig:
@@ -130,7 +133,19 @@ def test_a_clip_follows_the_motion_before_one_camera(weights: dict[str, str]) ->
     assert float((views.alphas[0] - views.alphas[2]).abs().max()) > 0.3
 
 
-@pytest.mark.parametrize("guide", ["nerf", "normals", "splats"])
+def test_a_new_lifters_guides_show_the_photos_colours_on_the_body(weights: dict[str, str]) -> None:
+    told = config(weights, guide="lifter")
+    views = imagine_views(Context(), fakes.avatar(), fakes.person(), told)
+    solid = views.alphas > 0.9
+    assert 0.05 < float(solid.float().mean()) < 0.5
+    photo = fakes.person()
+    shown = photo.foreground[photo.alpha > 0.9].mean(0)
+    # From the back, too: the rules complete what the photo hides.
+    for view in (0, 2):
+        torch.testing.assert_close(views.images[view][solid[view]].mean(0), shown, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("guide", ["nerf", "lifter", "normals", "splats"])
 def test_guides_matter_to_what_is_made(weights: dict[str, str], guide: str) -> None:
     few = SamplerConfig(steps=2)
     told = config(weights, few, begin="noise", guide=guide, guidance="triangular", guidance_back=2.0)

@@ -4,7 +4,16 @@ from importlib import resources
 from pathlib import Path
 
 from vivant.core.errors import MissingWeightsError
-from vivant.networks import HumanNerf, ModelCard, NerfConfig, ViewUNet, ViewUNetConfig, load_weights
+from vivant.networks import (
+    HumanNerf,
+    Lifter,
+    LifterConfig,
+    ModelCard,
+    NerfConfig,
+    ViewUNet,
+    ViewUNetConfig,
+    load_weights,
+)
 
 
 def load_view_generator(path: str = "") -> tuple[ViewUNet, ModelCard]:
@@ -31,6 +40,19 @@ def load_nerf(path: str = "") -> tuple[HumanNerf, ModelCard]:
         BadFileError: If the file is missing, damaged, or of another network.
     """
     return load_weights(HumanNerf, NerfConfig, _weights("nerf", path))
+
+
+def load_lifter(path: str = "") -> tuple[Lifter, ModelCard]:
+    """Load the lifter.
+
+    Args:
+        path: A file that `vivant train lifter` made; empty takes the one in the package.
+
+    Raises:
+        MissingWeightsError: If none is in the package.
+        BadFileError: If the file is missing, damaged, or of another network.
+    """
+    return load_weights(Lifter, LifterConfig, _weights("lifter", path))
 
 
 def _weights(network: str, path: str) -> Path:

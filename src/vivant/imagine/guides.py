@@ -1,15 +1,23 @@
-"""Coarse pictures of the views to be made: by the avatar's splats, or by a NeRF."""
+"""Coarse pictures of the views to be made: by the avatar's splats, by the lifter's, or by a NeRF."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vivant.body import forward_kinematics
+from vivant.body import forward_kinematics, skin_points, skin_quats
 from vivant.core.cameras import Cameras
 from vivant.imagine.told import FramedPhoto
-from vivant.networks import HumanNerf, Photographed, anny_anchors, flat_colors, nerf_scene
-from vivant.records import Avatar, Pose
-from vivant.splat import pose_splats, rasterize
+from vivant.networks import (
+    HumanNerf,
+    Lifter,
+    Photographed,
+    anny_anchors,
+    flat_colors,
+    lifter_input,
+    nerf_scene,
+)
+from vivant.records import Avatar, Pose, Splats
+from vivant.splat import pose_splats, rasterize, sh_from_colors
 
 POINTS = 1024
 """Points of the body that a NeRF's samples follow."""
@@ -34,6 +42,48 @@ def splat_guides(
 
 
 @torch.no_grad()
+def lifter_guides(
+    network: Lifter, avatar: Avatar, photo: FramedPhoto, cameras: Cameras, poses: Pose
+) -> Float[Tensor, "views 4 size size"]:
+    """Draw the splats that the lifter makes of the photo and the body (LHM, arXiv 2503.10625)."""
+    rig, config = avatar.rig, network.config
+    device = next(network.parameters()).device
+    anchors = anny_anchors(config.anchors, config.splats)
+    seen = forward_kinematics(rig.joint_parents, rig.joints_world, avatar.photo_pose)
+    shown = rasterize(pose_splats(avatar.splats, avatar.binding, seen), photo.camera, normals=False)
+    depth = shown.depth * (shown.alpha > 0.5)
+    people = _photographed(avatar, photo, 1, device)
+    told = lifter_input(people, depth.to(device), anchors.to(device))
+    lifted = network(told)
+    skin = anchors.skin_joints.flatten(0, 1), anchors.skin_weights.flatten(0, 1)
+    joints = forward_kinematics(rig.joint_parents, rig.joints_world, poses)
+    means = skin_points(lifted.means[0].cpu(), *skin, joints)
+    quats = skin_quats(lifted.quats[0].cpu(), *skin, joints)
+    sizes, opacities = lifted.log_scales[0].cpu(), lifted.opacity_logits[0].cpu()
+    colors = sh_from_colors(lifted.colors[0].cpu())
+    pictures = []
+    for view in range(len(cameras)):
+        splats = Splats(means[view], quats[view], sizes, opacities, colors)
+        drawn = rasterize(splats, cameras[view], normals=False)
+        pictures.append(torch.cat([drawn.color[0], drawn.alpha[0, ..., None]], dim=-1))
+    return flat_colors(torch.stack(pictures).permute(0, 3, 1, 2))
+
+
+def _photographed(avatar: Avatar, photo: FramedPhoto, count: int, device: torch.device) -> Photographed:
+    """The photo's person, so many times."""
+    rig = avatar.rig
+    seen = forward_kinematics(rig.joint_parents, rig.joints_world, avatar.photo_pose)
+    return Photographed(
+        photo=photo.rgba.expand(count, -1, -1, -1).to(device),
+        cam_from_world=photo.camera.cam_from_world.expand(count, -1, -1).to(device),
+        intrinsics=photo.camera.intrinsics.expand(count, -1, -1).to(device),
+        joints=seen.expand(count, -1, -1, -1).to(device),
+        body_verts=rig.verts.expand(count, -1, -1).to(device),
+        faces=rig.faces.to(device),
+    )
+
+
+@torch.no_grad()
 def nerf_guides(
     network: HumanNerf, avatar: Avatar, photo: FramedPhoto, cameras: Cameras, poses: Pose
 ) -> Float[Tensor, "views 4 size size"]:
@@ -41,20 +91,10 @@ def nerf_guides(
     rig, side = avatar.rig, network.config.side
     device = next(network.parameters()).device
     joints = forward_kinematics(rig.joint_parents, rig.joints_world, poses)
-    seen = forward_kinematics(rig.joint_parents, rig.joints_world, avatar.photo_pose)
     small = cameras.resized(side, side)
     anchors, made = anny_anchors(POINTS, 4).to(device), []
     for some in torch.arange(len(cameras)).split(TOGETHER):
-        count = len(some)
-        people = Photographed(
-            photo=photo.rgba.expand(count, -1, -1, -1).to(device),
-            cam_from_world=photo.camera.cam_from_world.expand(count, -1, -1).to(device),
-            intrinsics=photo.camera.intrinsics.expand(count, -1, -1).to(device),
-            joints=seen.expand(count, -1, -1, -1).to(device),
-            body_verts=rig.verts.expand(count, -1, -1).to(device),
-            faces=rig.faces.to(device),
-        )
-        scene = nerf_scene(people, joints[some].to(device), anchors)
+        scene = nerf_scene(_photographed(avatar, photo, len(some), device), joints[some].to(device), anchors)
         drawn = network(scene, small.cam_from_world[some].to(device), small.intrinsics[some].to(device))
         made.append(drawn.large.float().cpu().clamp(0, 1))
     whole = torch.nn.functional.interpolate(

@@ -11,10 +11,10 @@ from vivant.core.cameras import Cameras
 from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.run import Context
-from vivant.engines.own_networks import load_nerf, load_view_generator
+from vivant.engines.own_networks import load_lifter, load_nerf, load_view_generator
 from vivant.imagine.detail import straight_colors, with_detail
 from vivant.imagine.generate import GenerateConfig, Generated, generate
-from vivant.imagine.guides import nerf_guides, splat_guides
+from vivant.imagine.guides import lifter_guides, nerf_guides, splat_guides
 from vivant.imagine.plan import PlanConfig, azimuths_from_front, turntable
 from vivant.imagine.sampler import triangular_guidance
 from vivant.imagine.told import Place, body_normals, conditions_of, frame_photo, place_in_motion, place_in_photo
@@ -30,8 +30,9 @@ class ImagineConfig:
     """How views are imagined."""
 
     plan: PlanConfig = field(default_factory=PlanConfig)
-    guide: Literal["splats", "nerf", "normals"] = "splats"
-    """What coarse picture the generator is shown: the avatar's splats, a NeRF, or none beside the body."""
+    guide: Literal["splats", "lifter", "nerf", "normals"] = "splats"
+    """What coarse picture the generator is shown: the avatar's splats, the learned lifter's, a NeRF, or none
+    beside the body."""
 
     leave_out: tuple[str, ...] = ()
     """Not told to the generator, for ablations: of reference, guide, normals, skeleton, rays and task."""
@@ -61,6 +62,9 @@ class ImagineConfig:
 
     nerf_weights: str = ""
     """File of the NeRF, from `vivant train nerf`; the one in the package if empty."""
+
+    lifter_weights: str = ""
+    """File of the lifter, from `vivant train lifter`; the one in the package if empty."""
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -142,6 +146,9 @@ def _imagine(
     if config.guide == "nerf":
         nerf, _ = load_nerf(config.nerf_weights)
         guide = nerf_guides(nerf.to(context.device), avatar, photo, cameras, poses)
+    elif config.guide == "lifter":
+        lifter, _ = load_lifter(config.lifter_weights)
+        guide = lifter_guides(lifter.to(context.device), avatar, photo, cameras, poses)
     told = conditions_of(avatar, photo, guide, cameras, poses, place, task, network.config)
     told = told.without(*config.leave_out, *(["guide"] if config.guide == "normals" else []))
     if card.score < card.baseline:
