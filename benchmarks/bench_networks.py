@@ -1,14 +1,16 @@
 """What our own networks cost: seconds for views with normals, for the lifter and for the human NeRF.
 
-    python benchmarks/bench_networks.py [--views 16] [--steps 15] [--threads 2] [--dtype auto] [--quick]
+    python benchmarks/bench_networks.py [--size full] [--views 16] [--steps 15] [--threads 2] [--dtype auto]
+        [--quick]
 
 Weights do not matter for speed: random ones are taken. Each network is asked once before the clock runs.
 bfloat16 is taken where the processor multiplies it; `--dtype` forces a type. `--quick` times three steps and
-tells the rest.
+tells the rest; `--size reduced` takes networks as large as those in the package.
 """
 
 import argparse
 import time
+from typing import Any
 
 import torch
 
@@ -32,6 +34,7 @@ from vivant.networks import (
     nerf_scene,
     working_dtype,
 )
+from vivant.training import find_training
 
 
 def main() -> None:
@@ -42,6 +45,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--size", choices=("full", "reduced"), default="full")
     told = parser.parse_args()
     torch.set_num_threads(told.threads)
     dtype = working_dtype("cpu") if told.dtype == "auto" else getattr(torch, told.dtype)
@@ -49,13 +53,17 @@ def main() -> None:
         f"torch {torch.__version__}, {told.threads} threads, {torch.backends.cpu.get_cpu_capability()}, {dtype}"
     )
     with torch.inference_mode():
-        bench_views(told.views, told.steps, dtype, quick=told.quick)
-        bench_lifter_and_nerf()
+        bench_views(_config("view", told.size), told.views, told.steps, dtype, quick=told.quick)
+        bench_lifter_and_nerf(_config("lifter", told.size), _config("nerf", told.size))
 
 
-def bench_views(views: int, steps: int, dtype: torch.dtype, *, quick: bool) -> None:
+def _config(network: str, size: str) -> Any:
+    """As it is trained."""
+    return find_training(network, size=size).objective.config  # pyright: ignore
+
+
+def bench_views(config: ViewUNetConfig, views: int, steps: int, dtype: torch.dtype, *, quick: bool) -> None:
     """Time the generator with its sampler."""
-    config = ViewUNetConfig()
     network = ViewUNet(config).eval().to(dtype).to(memory_format=torch.channels_last)
     size, places = config.size, config.size // config.patch
     conditions = ViewConditions(
@@ -85,7 +93,7 @@ def bench_views(views: int, steps: int, dtype: torch.dtype, *, quick: bool) -> N
     )
 
 
-def bench_lifter_and_nerf() -> None:
+def bench_lifter_and_nerf(lifter_config: LifterConfig, nerf_config: NerfConfig) -> None:
     """Time one pass from a photo to splats, and one picture of the radiance field."""
     model = load_anny()
     rig = model.rig(model.default_shape())
@@ -93,16 +101,17 @@ def bench_lifter_and_nerf() -> None:
     joints = torch.eye(4).repeat(1, len(rig.joint_names), 1, 1)
     photo = flat_colors(torch.rand(1, 4, 256, 256))
     people = Photographed(photo, cameras.cam_from_world, cameras.intrinsics, joints, rig.verts[None], rig.faces)
-    lifter = Lifter(LifterConfig()).eval()
-    told = lifter_input(people, torch.full((1, 256, 256), 4.0), anny_anchors(2048, 16))
-    print(
-        f"lifter  {count_parameters(lifter) / 1e6:5.2f} M  32,768 splats: {_least(lambda: lifter(told)):6.2f} s"
+    lifter = Lifter(lifter_config).eval()
+    told = lifter_input(
+        people, torch.full((1, 256, 256), 4.0), anny_anchors(lifter_config.anchors, lifter_config.splats)
     )
-    nerf = HumanNerf(NerfConfig()).eval()
+    splats, seconds = lifter_config.anchors * lifter_config.splats, _least(lambda: lifter(told))
+    print(f"lifter  {count_parameters(lifter) / 1e6:5.2f} M  {splats:,} splats: {seconds:6.2f} s")
+    nerf = HumanNerf(nerf_config).eval()
     scene = nerf_scene(people, joints, anny_anchors(2048, 4))
-    small = cameras.resized(64, 64)
+    small = cameras.resized(nerf_config.side, nerf_config.side)
     seconds = _least(lambda: nerf(scene, small.cam_from_world, small.intrinsics))
-    print(f"nerf    {count_parameters(nerf) / 1e6:5.2f} M  one picture, 128 x 128: {seconds:6.2f} s")
+    print(f"nerf    {count_parameters(nerf) / 1e6:5.2f} M  one picture: {seconds:6.2f} s")
 
 
 def _least(work, runs: int = 3) -> float:  # noqa: ANN001
