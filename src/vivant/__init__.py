@@ -20,6 +20,7 @@ _WHERE = {
     "picture": "vivant.animate",
     "play": "vivant.animate",
     "read_photo": "vivant.perceive",
+    "refit": "vivant.recipes",
     "save_avatar": "vivant.records",
     "write_frames": "vivant.export",
 }
@@ -38,6 +39,7 @@ __all__ = [  # noqa: F822, resolved by `__getattr__`
     "picture",
     "play",
     "read_photo",
+    "refit",
     "save_avatar",
     "write_frames",
 ]

@@ -30,6 +30,7 @@ from vivant.core.progress import Advanced, Event, Listener, Noted, StageFinished
 if TYPE_CHECKING:
     # It brings torch, which `vivant --help` does not need.
     from vivant.core.run import Timing
+    from vivant.records import Scores
 
 TITLES = {
     "read_photo": "Reading the photo",
@@ -37,6 +38,12 @@ TITLES = {
     "fit_body": "Fitting a body",
     "lift": "Building the splats",
     "refine_photo": "Fitting them to the photo",
+    "read_capture": "Reading the cameras",
+    "look_at_capture": "Finding the person in the pictures",
+    "fit_studio": "Posing the body among the cameras",
+    "reconstruct": "Fitting the splats",
+    "vouched": "Telling what is seen",
+    "measure_capture": "Measuring",
     "measure": "Measuring",
     "film_preview": "Filming the preview",
     "write_report": "Writing the report",
@@ -115,6 +122,16 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     _stdout().print(table, highlight=False)
+
+
+def show_scores(scores: "Scores", *, as_json: bool = False, quiet: bool = False) -> None:
+    """Tell how well pictures are shown before and after: a table, or one JSON event."""
+    if as_json:
+        told = [dataclasses.asdict(score) for score in (*scores.per_view, *scores.summary)]
+        print(json.dumps({"event": "Measured", "scores": told}), flush=True)
+    elif not quiet:
+        for score in scores.summary:
+            say(f"{score.name}: {score.value:.1f} {score.unit}")
 
 
 def show_findings(findings: Sequence[tuple[str, str, str]]) -> None:

@@ -31,6 +31,7 @@ from vivant.evaluate.overlays import body_overlay, cutout, keypoint_svg, trust_c
 from vivant.evaluate.page import Panel, Report, Section, write_page
 from vivant.evaluate.perception import flip, frechet_distance, gmsd, ms_ssim
 from vivant.evaluate.photographs import flicker, photograph_rows
+from vivant.evaluate.views import Shown, comparison_sheet, mean_score, view_scores
 
 __all__ = [
     "AS_PHOTOGRAPHED",
@@ -48,12 +49,14 @@ __all__ = [
     "Row",
     "Section",
     "Seen",
+    "Shown",
     "Similarity",
     "align",
     "body_overlay",
     "bootstrap",
     "clip_features",
     "compare_with_photo",
+    "comparison_sheet",
     "cutout",
     "difference",
     "flicker",
@@ -65,6 +68,7 @@ __all__ = [
     "load_backbones",
     "load_benchmark",
     "mask_iou",
+    "mean_score",
     "ms_ssim",
     "on_white",
     "photograph_rows",
@@ -77,6 +81,7 @@ __all__ = [
     "ssim",
     "trust_colored",
     "union_box",
+    "view_scores",
     "write_benchmark_page",
     "write_page",
 ]

@@ -53,6 +53,8 @@ class Report:
     """Stage, and what it took."""
 
     origin: Origin
+    lead: str = ""
+    """The sentence under the title; by default for an avatar of one photo."""
 
 
 def write_page(report: Report) -> str:
@@ -76,7 +78,7 @@ def write_page(report: Report) -> str:
 
 
 def _lead(report: Report) -> str:
-    return f"An avatar from one photo, made with the recipe “{report.origin.recipe}”."
+    return report.lead or f"An avatar from one photo, made with the recipe “{report.origin.recipe}”."
 
 
 def _section(section: Section, kind: str = "") -> str:

@@ -3,5 +3,14 @@
 from vivant.fit.film import FilmFitConfig, fit_film
 from vivant.fit.photo import FitConfig, fit_body
 from vivant.fit.quality import fit_quality
+from vivant.fit.studio import StudioFitConfig, fit_studio
 
-__all__ = ["FilmFitConfig", "FitConfig", "fit_body", "fit_film", "fit_quality"]
+__all__ = [
+    "FilmFitConfig",
+    "FitConfig",
+    "StudioFitConfig",
+    "fit_body",
+    "fit_film",
+    "fit_quality",
+    "fit_studio",
+]

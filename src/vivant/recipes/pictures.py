@@ -34,6 +34,12 @@ def report_sections(
     sections = [Section("The avatar", "", (_jpeg(_reduced(photo.image), "the photo"), preview))]
     if person is not None and rendering is not None:
         sections.append(_photo_section(person, body, rendering))
+    return (*sections, *avatar_sections(avatar), *(_imagined_section(views) for views in imagined))
+
+
+def avatar_sections(avatar: Avatar) -> tuple[Section, ...]:
+    """The avatar alone: all sides, the face, and what is seen."""
+    sections = []
     pose = standing(avatar.rig)
     shots = [Shot(TALL * 9 // 16, TALL, azimuth=azimuth, elevation=4.0) for azimuth, _ in SIDES]
     sides = tuple(
@@ -49,7 +55,7 @@ def report_sections(
     trust = tuple(_jpeg(picture(colored, shots[i], pose)[..., :3], SIDES[i][1]) for i in (0, 1, 2))
     words = "Turquoise is what the photo shows, orange is guessed."
     sections.append(Section("What is seen, what is guessed", words, trust))
-    return (*sections, *(_imagined_section(views) for views in imagined))
+    return tuple(sections)
 
 
 def _imagined_section(views: Views) -> Section:

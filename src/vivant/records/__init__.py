@@ -3,6 +3,7 @@
 from vivant.core.cameras import Cameras
 from vivant.records.avatar import FORMAT, Avatar, Origin, load_avatar, save_avatar
 from vivant.records.body import Body, Pose, Rig, Shape
+from vivant.records.capture import CapturePicture, Placed
 from vivant.records.film import Acted, Footage, Sightings
 from vivant.records.motion import Motion
 from vivant.records.person import BODY_POINTS, HAND_POINTS, Hand, Person
@@ -20,12 +21,14 @@ __all__ = [
     "Binding",
     "Body",
     "Cameras",
+    "CapturePicture",
     "Footage",
     "Hand",
     "Motion",
     "Origin",
     "Person",
     "Photo",
+    "Placed",
     "Pose",
     "Rendering",
     "Rig",
