@@ -3,12 +3,11 @@
 import numpy as np
 
 from vivant.core.jit import kernel
-from vivant.reconstruct.losses import WINDOW
+from vivant.reconstruct._window_numba import BLOCK, RADIUS
+from vivant.splat.rasterizer._lanes import COUNT as LANES
 from vivant.splat.rasterizer._vectors import bits_ge, load, spread
 
 f4 = np.float32
-RADIUS = WINDOW // 2
-LANES = 8
 ALL_LANES = np.uint32(0xFF)
 COVERED, SEEN, FILTERED = 0, 2, 4
 """Places in a row of spans."""
@@ -17,14 +16,21 @@ ROW_COST = 64
 """What a row costs beside its numbers, in numbers."""
 
 
+def count_turns(rows: int) -> int:
+    """Turns of so many rows: the last blocks wait until the window's rows below them have come."""
+    return -(-(rows + 4 * RADIUS) // BLOCK)
+
+
 def share_rows(spans: np.ndarray, box: np.ndarray, threads: int) -> list[int]:
-    """Rows between which each thread works, so that all have as much to do."""
-    rows = spans[2 * RADIUS + box[0] : 2 * RADIUS + box[1]]
-    done = np.cumsum(rows[:, SEEN + 1] - rows[:, SEEN] + ROW_COST)
+    """Rows between which each thread works, so that all have as much to do; whole blocks."""
+    blocks = -(-int(box[1] - box[0]) // BLOCK)
+    # A block is finished so many turns after the first row of its windows' windows came.
+    seen = spans[4 * RADIUS // BLOCK :][:blocks]
+    done = np.cumsum(seen[:, SEEN + 1] - seen[:, SEEN] + ROW_COST)
     if not len(done):
         return [int(box[0])] * (threads + 1)
     between = np.searchsorted(done, done[-1] * np.arange(1, threads) / threads)
-    return [int(box[0]), *(int(box[0] + row) for row in between), int(box[1])]
+    return [int(box[0]), *(int(box[0] + BLOCK * block) for block in between), int(box[1])]
 
 
 @kernel
@@ -66,23 +72,27 @@ def find_bounds(cover, truth_cover, box, extents):
 
 @kernel
 def widen(extents, box, spans):
-    """For each row from two radii above the picture: what is covered, compared, and filtered, in numbers.
+    """What each turn of the sweep works on, in numbers from the box's left side; ends are whole vectors.
 
-    Numbers count from the box's left side, and ends are whole vectors. A row is compared where the window of a
-    covered pixel reaches, and filtered along x where a compared row's window does.
+    A turn filters rows `y` to `y + BLOCK` along x, compares those a radius above, and finishes those two radii
+    above. Compared is where the window of a covered pixel reaches, and filtered where a compared row's window
+    does; both in whole blocks of rows.
     """
     height, width = extents.shape[0], box[3] - box[2]
-    for i in range(spans.shape[0]):
-        y = i - 2 * RADIUS
+    for turn in range(spans.shape[0]):
+        y = box[0] - 2 * RADIUS + turn * BLOCK
+        # Rows below whose windows, from block to block, reach the first one.
+        below = (2 * RADIUS + BLOCK - 1) // BLOCK * BLOCK
         for field in range(3):
-            rows, columns = field * RADIUS, RADIUS if field > 0 else 0
+            start, stop = y - 2 * RADIUS, y - 2 * RADIUS + BLOCK + field * below
+            columns = RADIUS if field > 0 else 0
             left, right = box[3], box[2]
-            for row in range(max(y - rows, 0), min(y + rows + 1, height)):
+            for row in range(max(start, 0), min(stop, height)):
                 if extents[row, 0] < extents[row, 1]:
                     left = min(left, extents[row, 0] - columns)
                     right = max(right, extents[row, 1] + columns)
             left, right = max(left - box[2], 0), min(right - box[2], width)
             if left >= right:
                 left = right = 0
-            spans[i, 2 * field] = 3 * left // LANES * LANES
-            spans[i, 2 * field + 1] = (3 * right + LANES - 1) // LANES * LANES
+            spans[turn, 2 * field] = 3 * left // LANES * LANES
+            spans[turn, 2 * field + 1] = (3 * right + LANES - 1) // LANES * LANES
