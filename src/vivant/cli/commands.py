@@ -17,7 +17,7 @@ class Command:
 
 COMMANDS = (
     Command("create", "vivant.cli.create", "Make an avatar from one photo, the way we recommend today."),
-    Command("refit", "vivant.cli.refit", "Fit an avatar to real pictures from several sides."),
+    Command("refit", "vivant.cli.refit", "Fit an avatar to real pictures from several sides, or to a film."),
     Command("view", "vivant.cli.view", "Show an avatar in the browser: from all sides, in motion."),
     Command("animate", "vivant.cli.animate", "Play a motion on an avatar: mp4, webp, gif or PNG frames."),
     Command("render", "vivant.cli.render", "Draw an avatar from any side as one picture."),

@@ -10,7 +10,8 @@ from vivant.core.errors import OutputError
 
 ABOUT = """Fit an avatar to real pictures: AVATAR.refit.avatar, AVATAR.refit.jpg and AVATAR.refit.report.html.
 CAPTURE is a folder of pictures from several sides with a cameras file: transforms.json (NeRF, nerfstudio),
-COLMAP's text model, or our cameras.json (docs/reconstruct.md). The person stands still."""
+COLMAP's text model, or our cameras.json (docs/reconstruct.md); the person stands still. Or it is a film of the
+person moving before one camera."""
 
 ROOM_NEEDED = 64 * 1024**2
 """Bytes that must be free before the work starts."""
@@ -24,7 +25,7 @@ class RefitOptions:
     """A file that `vivant create` made; or a photo, of which an avatar is made first and which counts, too."""
 
     capture: Annotated[Positional[Path], named("CAPTURE")]
-    """The folder, or its cameras file if it has several."""
+    """The folder; its cameras file, if it has several; or a film (.mp4, .mov, .webm ...)."""
 
     out: Annotated[Path | None, named("FOLDER", "-o")] = None
     """Where the three files go. Default: beside the avatar."""

@@ -41,6 +41,7 @@ TITLES = {
     "read_capture": "Reading the cameras",
     "look_at_capture": "Finding the person in the pictures",
     "fit_studio": "Posing the body among the cameras",
+    "fit_filmed": "Posing the body in the film",
     "reconstruct": "Fitting the splats",
     "vouched": "Telling what is seen",
     "measure_capture": "Measuring",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vivant.core.cameras import Cameras
@@ -93,8 +93,8 @@ def seen_from(eye: Eye, *terms: Term) -> tuple[Term, ...]:
 class Met:
     """Body points where the cameras' rays meet."""
 
-    points: Float[Tensor, "33 3"]
-    weight: Float[Tensor, "33"]
+    points: Float[Tensor, "points 3"]
+    weight: Float[Tensor, " points"]
     """0 where fewer than two cameras see it; else how much speaks for it."""
 
 
@@ -141,12 +141,15 @@ def _stature(points: Float[Tensor, "33 3"], weight: Float[Tensor, "33"]) -> floa
 
 
 def scale_between(
-    places: Float[Tensor, "points 3"], points: Float[Tensor, "points 3"], weight: Float[Tensor, " points"]
+    places: Float[Tensor, "points 3"],
+    points: Float[Tensor, "points 3"],
+    weight: Float[Tensor, " points"],
+    limbs: Int[Tensor, "limbs 2"],
 ) -> float:
-    """How much larger `places` are than `points`, by their spreads: it asks for no common axes."""
-    share = (weight / weight.sum().clamp(min=1e-9)).double()[:, None]
-    spread = [(share * (p - (share * p).sum(0)).square()).sum().sqrt() for p in (places, points)]
-    return float(spread[0] / spread[1].clamp(min=1e-9))
+    """How much longer limbs are between `places` than between `points`: it asks for no common axes or pose."""
+    lengths = [(each[limbs[:, 0]] - each[limbs[:, 1]]).norm(dim=1).double() for each in (places, points)]
+    share = weight[limbs].amin(1).double()
+    return float((share * lengths[0] * lengths[1]).sum() / (share * lengths[1].square()).sum().clamp(min=1e-12))
 
 
 def body_points(met: Met, landmarks: Landmarks) -> Met:

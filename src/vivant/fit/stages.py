@@ -88,6 +88,14 @@ def fit_points(case: Case) -> tuple[Case, State]:
     return _judge_focal(case, best.state)
 
 
+def fit_again(case: Case, state: State) -> State:
+    """Fit to the body points from a pose near by: first roughly, then all points as they are."""
+    roughly = activate(case.anatomy, joints=case.body_joints, tilt=True)
+    terms = _point_terms(case, 30.0, 30.0)
+    near = minimise(Problem(case.anatomy, case.landmarks.body, terms, case.prior, roughly), state, 15).state
+    return _fit_all_points(case, near, case.steps).state
+
+
 def _judge_focal(case: Case, state: State) -> tuple[Case, State]:
     """Try longer and shorter lenses: a cropped photo's own focal length is too short, and many tell none."""
     best: tuple[float, Case, State] | None = None

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from vivant.body import load_anny, pose_verts
@@ -15,7 +15,7 @@ from vivant.core.run import Context
 from vivant.core.threads import one_torch_thread
 from vivant.fit.beliefs import make_prior
 from vivant.fit.calibrated import Eye, body_points, make_eye, meet, scale_between, seen_from
-from vivant.fit.evidence import Evidence, directions, gather_evidence, reprojection, trunk_rotation
+from vivant.fit.evidence import LIMBS, Evidence, directions, gather_evidence, reprojection, trunk_rotation
 from vivant.fit.freedoms import make_freedoms
 from vivant.fit.hands import SURE as SURE_HAND
 from vivant.fit.hands import fit_hand, palm_term
@@ -26,7 +26,7 @@ from vivant.fit.silhouette import Mask, Outside, pair_outline, prepare_mask, sam
 from vivant.fit.solve import Anatomy, Prior, Problem, activate, minimise
 from vivant.fit.stages import FACE_STEP, FACE_TRUST, OUTLINE_TRUST, OUTSIDE_TRUST
 from vivant.fit.terms import Reprojection, Term
-from vivant.records import Avatar, Hand, Person, Placed, Pose
+from vivant.records import BODY_POINTS, Avatar, Hand, Person, Placed, Pose
 
 SURE = 0.5
 """Body points with less confidence are not counted when the fit is judged."""
@@ -150,7 +150,8 @@ def _into_the_body_s_world(
     model = load_anny()
     anatomy = Anatomy(model, model_skeleton(model), make_freedoms(model))
     standing = place_points(landmarks.body, anatomy.pose(_standing(anatomy, avatar)))
-    scale = config.metres_per_unit or scale_between(standing, on_body.points, on_body.weight)
+    limbs = _limbs(landmarks)
+    scale = config.metres_per_unit or scale_between(standing, on_body.points, on_body.weight, limbs)
     return [eye.moved(rotation, hips, scale).single() for eye in eyes], scale
 
 
@@ -215,7 +216,14 @@ def _fit(
 def _better_scale(sitting: Sitting, eyes: list[Eye], state: State) -> float:
     on_body = body_points(meet(eyes), sitting.landmarks)
     places = place_points(sitting.landmarks.body, sitting.anatomy.pose(state))
-    return scale_between(places, on_body.points, on_body.weight)
+    return scale_between(places, on_body.points, on_body.weight, _limbs(sitting.landmarks))
+
+
+def _limbs(landmarks: Landmarks) -> Int[Tensor, "limbs 2"]:
+    """Which of the body's landmarks are joined by what keeps its length."""
+    index = landmarks.body_index.tolist()
+    pairs = [(BODY_POINTS.index(limb.start), BODY_POINTS.index(limb.end)) for limb in LIMBS]
+    return torch.tensor([[index.index(a), index.index(b)] for a, b in pairs])
 
 
 def _point_terms(sitting: Sitting, eyes: list[Eye], scale: float) -> tuple[Points, tuple[Term, ...]]:
@@ -321,6 +329,7 @@ def _placed(
         poses=Pose(pose.local_quats.repeat(count, 1, 1), (pose.root - floor).repeat(count, 1)),
         error=errors,
         kept=kept,
+        trust=torch.ones(count),
         metres_per_unit=scale,
         notes=(f"One unit of the cameras' world is {scale:.4g} m at the avatar's size.",),
     )

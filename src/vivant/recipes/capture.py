@@ -13,14 +13,15 @@ import torch
 
 from vivant.animate import pose_avatar
 from vivant.core.checks import expect_within
-from vivant.core.errors import BadInputError, ManyPersonsError, NoPersonError
+from vivant.core.errors import BadInputError
 from vivant.core.folders import results_folder
 from vivant.core.progress import Listener, ignore
 from vivant.core.run import Context, Run
 from vivant.evaluate import Shown, mean_score, view_scores
-from vivant.fit import StudioFitConfig, fit_studio
-from vivant.perceive import PerceiveConfig, perceive, read_photo
-from vivant.perceive.captures import blindfold, cut_by_mask, read_capture, read_picture_of
+from vivant.fit import FilmedFitConfig, StudioFitConfig, fit_filmed, fit_studio
+from vivant.perceive import PerceiveConfig, read_photo
+from vivant.perceive.captures import blindfold
+from vivant.recipes.captured import is_film, look_at_film, look_at_folder
 from vivant.recipes.provenance import package_versions
 from vivant.recipes.table import build_signed, load_recipe
 from vivant.reconstruct import (
@@ -33,8 +34,6 @@ from vivant.reconstruct import (
 )
 from vivant.records import (
     Avatar,
-    Cameras,
-    CapturePicture,
     Person,
     Placed,
     Pose,
@@ -55,10 +54,14 @@ class CaptureConfig:
 
     perceive: PerceiveConfig = field(default_factory=lambda: PerceiveConfig(max_height=1024))
     fit: StudioFitConfig = field(default_factory=StudioFitConfig)
+    film: FilmedFitConfig = field(default_factory=FilmedFitConfig)
     refit: ReconstructConfig = CAPTURE_REFIT
 
     pictures: int = 48
-    """Most pictures that are used; of more, so many are taken evenly."""
+    """Most pictures of a folder that are used; of more, so many are taken evenly."""
+
+    film_pictures: int = 24
+    """Most pictures of a film that are used, taken evenly."""
 
     hold_out: tuple[str, ...] = ()
     """Names of pictures that the avatar is not fitted to, only measured on."""
@@ -69,7 +72,7 @@ class CaptureConfig:
         Raises:
             BadInputError: If a number is out of range.
         """
-        expect_within(self, pictures=(2, 1000))
+        expect_within(self, pictures=(2, 1000), film_pictures=(2, 1000))
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,11 @@ def refit(
     keep: bool = True,
     listener: Listener = ignore,
 ) -> Refit:
-    """Fit an avatar to a folder of calibrated pictures (docs/reconstruct.md tells of which kinds).
+    """Fit an avatar to a folder of calibrated pictures, or to a film (kinds: docs/reconstruct.md).
 
     Args:
         avatar: Where to start.
-        capture: The folder, or its cameras file.
+        capture: The folder, its cameras file, or the film.
         config: The defaults are what we recommend.
         seed: Of everything random.
         keep: Keep what each stage makes in the cache folder, so that the next run is quick.
@@ -136,68 +139,25 @@ def refit_in(
     Raises:
         VivantError: If the capture cannot be used.
     """
-    with run.step("read_capture"):
-        pictures = _chosen(run, read_capture(capture), config)
-    _expect_held_out(pictures, config)
-    names, persons, cameras = _look(run, pictures, config)
-    blind = tuple(
-        blindfold(person) if name in config.hold_out else person
-        for name, person in zip(names, persons, strict=True)
-    )
-    placed = run(fit_studio, avatar, blind, cameras, config.fit)
+    if is_film(capture):
+        if config.hold_out:
+            raise BadInputError("Pictures of a film have no names; --hold-out is for folders of pictures.")
+        looked = look_at_film(run, capture, config.perceive, config.film_pictures)
+    else:
+        looked = look_at_folder(run, capture, config.perceive, config.pictures, config.hold_out)
+    names, persons = looked.names, looked.persons
+    if looked.cameras is None:
+        placed = run(fit_filmed, avatar, persons, config.film)
+    else:
+        # Pictures held out tell neither pose nor size of the world.
+        telling = tuple(
+            blindfold(p) if n in config.hold_out else p for n, p in zip(names, persons, strict=True)
+        )
+        placed = run(fit_studio, avatar, telling, looked.cameras, config.fit)
     _tell(run, placed, names)
     if photo is not None:
         placed, persons, names = with_photo(placed, avatar), (*persons, photo), (*names, PHOTO)
     return _fit(run, avatar, placed, persons, names, config, capture)
-
-
-def _chosen(
-    run: Run, pictures: tuple[CapturePicture, ...], config: CaptureConfig
-) -> tuple[CapturePicture, ...]:
-    """Of many pictures some, evenly."""
-    if len(pictures) <= config.pictures:
-        return pictures
-    run.context.note(f"Of {len(pictures)} pictures {config.pictures} are used, evenly; --pictures takes more.")
-    step = len(pictures) / config.pictures
-    return tuple(pictures[int(number * step)] for number in range(config.pictures))
-
-
-def _expect_held_out(pictures: tuple[CapturePicture, ...], config: CaptureConfig) -> None:
-    strange = sorted(set(config.hold_out) - {picture.name for picture in pictures})
-    if strange:
-        raise BadInputError(
-            f"{strange[0]} is to be held out, but the capture has no picture of that name. Its first is "
-            f"{pictures[0].name}."
-        )
-
-
-def _look(
-    run: Run, pictures: tuple[CapturePicture, ...], config: CaptureConfig
-) -> tuple[tuple[str, ...], tuple[Person, ...], tuple[Cameras, ...]]:
-    """Find the person in each picture; those that show nobody are left out and told."""
-    names, persons, cameras = [], [], []
-    reasons: list[str] = []
-    with run.step("look_at_capture") as context:
-        # What cannot be seen in one picture, another shows: their notes are not told.
-        inner = Run(run.folder, dataclasses.replace(run.context, listener=ignore))
-        for number, picture in enumerate(pictures):
-            photo, camera = read_picture_of(picture)
-            try:
-                person = inner(perceive, photo, config.perceive)
-            except (NoPersonError, ManyPersonsError) as error:
-                if photo.alpha is None:
-                    reasons.append(f"{picture.name} is left out. {error}")
-                    continue
-                person = cut_by_mask(photo, config.perceive)
-            names.append(picture.name)
-            persons.append(person)
-            cameras.append(camera)
-            context.advance((number + 1) / len(pictures))
-    for reason in reasons[:5]:
-        run.context.note(reason)
-    if not persons:
-        raise NoPersonError(f"None of the {len(pictures)} pictures shows the person. The first: {reasons[0]}")
-    return tuple(names), tuple(persons), tuple(cameras)
 
 
 def _tell(run: Run, placed: Placed, names: tuple[str, ...]) -> None:

@@ -50,7 +50,8 @@ def views_from_capture(
         alphas=torch.stack([_padded(person.alpha[..., None], height, width)[..., 0] for person in shown]),
         normals=None,
         # What lies beyond a picture's rim nobody knows.
-        trust=torch.stack([_padded(torch.ones(*p.alpha.shape, 1), height, width)[..., 0] for p in shown]),
+        trust=torch.stack([_padded(torch.ones(*p.alpha.shape, 1), height, width)[..., 0] for p in shown])
+        * placed.trust[index, None, None],
         cameras=Cameras(placed.cam_from_world[index], placed.intrinsics[index], width, height),
         poses=Pose(placed.poses.local_quats[index], placed.poses.root[index]),
     )
@@ -84,5 +85,6 @@ def with_photo(placed: Placed, avatar: Avatar) -> Placed:
             torch.cat([placed.poses.root, pose.root[None]]),
         ),
         error=torch.cat([placed.error, torch.zeros(1)]),
+        trust=torch.cat([placed.trust, torch.ones(1)]),
         kept=torch.cat([placed.kept, torch.ones(1, dtype=torch.bool)]),
     )

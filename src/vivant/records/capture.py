@@ -56,6 +56,9 @@ class Placed:
     kept: Bool[Tensor, " views"]
     """False: picture and camera do not belong together; the view is left out."""
 
+    trust: Float[Tensor, " views"]
+    """How far each view's pose is believed, 0 to 1."""
+
     metres_per_unit: float
     """Of the capture's world."""
 
@@ -65,4 +68,5 @@ class Placed:
     def __post_init__(self) -> None:
         """Check counts."""
         expect_counts("Placed", cameras=len(self.cam_from_world), intrinsics=len(self.intrinsics),
-                      poses=len(self.poses.root), errors=len(self.error), kept=len(self.kept))  # fmt: skip
+                      poses=len(self.poses.root), errors=len(self.error), kept=len(self.kept),
+                      trust=len(self.trust))  # fmt: skip
