@@ -11,6 +11,7 @@ from vivant.reconstruct.regularise import (
     Neighborhood,
     RegulariseConfig,
     build_neighborhood,
+    pull_together,
     regularity,
     without_links,
 )
@@ -55,6 +56,22 @@ def test_the_compiled_costs_equal_the_reference_in_double(bands: int) -> None:
             continue
         assert found is not None and float(gradient.abs().max()) > 0
         torch.testing.assert_close(found, gradient.float(), rtol=1e-4, atol=1e-6 * float(gradient.abs().max()))
+
+
+@pytest.mark.parametrize("config", [ALL, RegulariseConfig()])
+def test_pulling_together_adds_the_gradient_to_what_is_there(config: RegulariseConfig) -> None:
+    splats, neighborhood = disturbed()
+    wanted = gradients(splats, regularity(splats, neighborhood, config))
+    before = torch.full_like(splats.means, 0.3)
+    splats.means.grad = before.clone()
+    pull_together(splats, neighborhood, config, threads=2)
+    for name, gradient in wanted.items():
+        found = getattr(splats, name).grad
+        if gradient is None:
+            assert found is None
+            continue
+        added = found - before if name == "means" else found
+        torch.testing.assert_close(added, gradient, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("term", ["smooth", "size", "needle", "entropy", "hold"])

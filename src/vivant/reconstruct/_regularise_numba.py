@@ -39,6 +39,19 @@ def regularity(
     )  # type: ignore[return-value]
 
 
+def pull_together(
+    splats: Splats, neighborhood: Neighborhood, config: RegulariseConfig, threads: int | None
+) -> None:
+    """Add the gradient to those of the tables."""
+    tables = (splats.means, splats.log_scales, splats.opacity_logits, splats.sh)
+    wanted = tables if _looks_count(config) else tables[:2]
+    for table in wanted:
+        if table.grad is None:
+            table.grad = torch.zeros_like(table)
+    gradients = [table.grad.view(len(table), -1).numpy() for table in wanted if table.grad is not None]
+    _sum_up(tables, gradients, neighborhood, config, threads or thread_count())
+
+
 class _Regularity(torch.autograd.Function):
     """Both passes at once."""
 
@@ -48,39 +61,14 @@ class _Regularity(torch.autograd.Function):
         neighborhood: Neighborhood, config: RegulariseConfig, threads: int,
     ) -> Tensor:  # fmt: skip
         """Sum and differentiate."""
-        count, start = len(means), neighborhood.start
-        tables = [_table(table) for table in (means, log_scales, logits, sh)]
-        starts = [_table(table) for table in (start.means, start.log_scales, start.opacity_logits, start.sh)]
-        weights = np.array([config.smooth, config.size, config.needle, config.entropy, config.hold], f4)
-        looks = config.entropy != 0 or config.hold != 0
-        to_means, to_scales = np.empty_like(tables[0]), np.empty_like(tables[1])
+        tables = (means, log_scales, logits, sh)
         # What costs nothing gets no gradient: autograd would add zeros.
-        to_logits, to_sh = (np.empty_like(table) if looks else np.empty((0, 1), f4) for table in tables[2:])
-        sums = np.zeros((CHUNKS, 5), np.float64)
-        links = neighborhood.first_link.numpy(), neighborhood.link.numpy()
-        # Four numbers a splat, and a spare row, so that eight can be read at any.
-        space = Workspace()
-        shift = space.take("shift", (count + 1, 4), f4)
-        _shift(tables[0], starts[0], f4(1 / neighborhood.spacing), shift)
-        limits, hold = neighborhood.log_size_limit.numpy(), neighborhood.hold.numpy()
-        needle_limit, spacing = f4(math.log(config.needle_limit)), f4(neighborhood.spacing)
-
-        def work(thread: int) -> None:
-            chunks = thread, CHUNKS, min(threads, CHUNKS)
-            _places(shift, *links, hold, spacing, weights, *chunks, to_means, sums)
-            _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, *chunks, to_scales, sums)
-            if looks:
-                _looks(tables[2], starts[2], tables[3], starts[3], hold, weights, *chunks, to_logits, to_sh,
-                       sums)  # fmt: skip
-
-        run_on_threads(work, min(threads, CHUNKS))
-        context.gradients = tuple(
-            torch.from_numpy(gradient).reshape(table.shape) if len(gradient) == count else None
-            for gradient, table in zip(
-                (to_means, to_scales, to_logits, to_sh), (means, log_scales, logits, sh), strict=True
-            )
-        )
-        return means.new_tensor(float(sums.sum(0) @ weights.astype(np.float64)) / max(count, 1))
+        wanted = tables if _looks_count(config) else tables[:2]
+        gradients = [torch.zeros_like(table) for table in wanted]
+        flat = [gradient.view(len(gradient), -1).numpy() for gradient in gradients]
+        cost = _sum_up(tables, flat, neighborhood, config, threads)
+        context.gradients = (*gradients, None, None)[:4]
+        return means.new_tensor(cost)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -90,30 +78,77 @@ class _Regularity(torch.autograd.Function):
         return (*found, None, None, None)
 
 
+def _looks_count(config: RegulariseConfig) -> bool:
+    return config.entropy != 0 or config.hold != 0
+
+
+def _sum_up(
+    splats: tuple[Tensor, ...], gradients: list[np.ndarray], neighborhood: Neighborhood,
+    config: RegulariseConfig, threads: int,
+) -> float:  # fmt: skip
+    """Cost of means, log scales, opacity logits and harmonics; adds to gradients of all or of the first two."""
+    start, count = neighborhood.start, len(splats[0])
+    tables = tuple(map(_table, splats))
+    starts = tuple(map(_table, (start.means, start.log_scales, start.opacity_logits, start.sh)))
+    weights = np.array([config.smooth, config.size, config.needle, config.entropy, config.hold], f4)
+    outs = (*gradients, np.empty((0, 1), f4), np.empty((0, 1), f4))[:4]
+    sums = np.zeros((CHUNKS, 5), np.float64)
+    # Four numbers a splat, and a spare row, so that eight can be read at any.
+    space = Workspace()
+    shift = space.take("shift", (count + 1, 4), f4)
+    spacing, needle_limit = f4(neighborhood.spacing), f4(math.log(config.needle_limit))
+    links = neighborhood.first_link.numpy(), neighborhood.link.numpy()
+    limits, hold = neighborhood.log_size_limit.numpy(), neighborhood.hold.numpy()
+    threads = min(threads, CHUNKS)
+
+    def prepare(thread: int) -> None:
+        begin, end = (count + 1) * thread // threads, (count + 1) * (thread + 1) // threads
+        _shift(tables[0], starts[0], f4(1) / spacing, begin, end, shift)
+
+    def work(thread: int) -> None:
+        _sweep(shift, *links, tables, starts, limits, hold, spacing, needle_limit, weights,
+               len(gradients) == 4, thread, CHUNKS, threads, outs, sums)  # fmt: skip
+
+    run_on_threads(prepare, threads)
+    run_on_threads(work, threads)
+    return float(sums.sum(0) @ weights.astype(np.float64)) / max(count, 1)
+
+
 def _table(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy().reshape(len(tensor), -1)
 
 
 @kernel(fastmath=FAST)
-def _shift(means, start, factor, out):
-    """How far splats are from their start, in units of the spacing."""
-    for i in range(means.shape[0]):
-        for k in range(3):
-            out[i, k] = (means[i, k] - start[i, k]) * factor
-        out[i, 3] = ZERO
-    out[means.shape[0]] = ZERO
+def _shift(means, start, factor, begin, end, out):
+    """How far splats are from their start, in units of the spacing; nothing in the spare row."""
+    for i in range(begin, end):
+        out[i] = ZERO
+        if i < means.shape[0]:
+            for k in range(3):
+                out[i, k] = (means[i, k] - start[i, k]) * factor
 
 
 @kernel(fastmath=FAST)
-def _places(shift, first_link, link, hold, spacing, weights, first, last, step, out, sums):
-    """Neighbours' shifts, and the shift itself, in every so manyth chunk."""
+def _sweep(
+    shift, first_link, link, tables, starts, limits, hold, spacing, needle_limit, weights, looks,
+    first, last, step, outs, sums,
+):  # fmt: skip
+    """All costs and slopes of every so manyth chunk."""
+    count = outs[0].shape[0]
     for chunk in range(first, last, step):
-        begin, end = out.shape[0] * chunk // CHUNKS, out.shape[0] * (chunk + 1) // CHUNKS
-        _places_of(shift, first_link, link, hold, spacing, weights, begin, end, out, sums[chunk])
+        begin, end = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
+        _places(shift, first_link, link, hold, spacing, weights, begin, end, outs[0], sums[chunk])
+        _shapes(tables[1], starts[1], limits, hold, needle_limit, weights, begin, end, outs[1], sums[chunk])
+        if looks:
+            _looks(
+                tables[2], starts[2], tables[3], starts[3], hold, weights, begin, end, outs[2], outs[3],
+                sums[chunk],
+            )  # fmt: skip
 
 
 @kernel(fastmath=FAST)
-def _places_of(shift, first_link, link, hold, spacing, weights, begin, end, out, sums):
+def _places(shift, first_link, link, hold, spacing, weights, begin, end, out, sums):
+    """Neighbours' shifts, and the shift itself."""
     smooth, held, count = 0.0, 0.0, f4(out.shape[0])
     by_links = TWO * weights[SMOOTH] / (spacing * count)
     scratch = np.empty(2 * COUNT, np.float32)
@@ -133,23 +168,16 @@ def _places_of(shift, first_link, link, hold, spacing, weights, begin, end, out,
         smooth += HALF * squares
         held += hold[i] * (x * x + y * y + z * z)
         by_hold = TWO * weights[HOLD] * hold[i] / (spacing * count)
-        out[i, 0] = by_links * gx + by_hold * x
-        out[i, 1] = by_links * gy + by_hold * y
-        out[i, 2] = by_links * gz + by_hold * z
+        out[i, 0] += by_links * gx + by_hold * x
+        out[i, 1] += by_links * gy + by_hold * y
+        out[i, 2] += by_links * gz + by_hold * z
     sums[SMOOTH] += smooth
     sums[HOLD] += held
 
 
 @kernel(fastmath=FAST)
-def _shapes(scales, start, limits, hold, needle_limit, weights, first, last, step, out, sums):
-    """Too large, too thin, and away from the start, in every so manyth chunk."""
-    for chunk in range(first, last, step):
-        begin, end = out.shape[0] * chunk // CHUNKS, out.shape[0] * (chunk + 1) // CHUNKS
-        _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, out, sums[chunk])
-
-
-@kernel(fastmath=FAST)
-def _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, out, sums):
+def _shapes(scales, start, limits, hold, needle_limit, weights, begin, end, out, sums):
+    """Too large, too thin, and away from the start."""
     size, needle, held, count = 0.0, 0.0, 0.0, f4(out.shape[0])
     for i in range(begin, end):
         s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
@@ -158,7 +186,6 @@ def _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, o
         thin = max(most - max(min(s0, s1), min(max(s0, s1), s2)) - needle_limit, ZERO)
         if weights[HOLD] == 0 and above == 0 and thin == 0:
             # Nearly all splats are in order.
-            out[i, 0], out[i, 1], out[i, 2] = ZERO, ZERO, ZERO
             continue
         largest = 0 if s0 == most else (1 if s1 == most else 2)
         middle = 1 if largest == 0 else 0
@@ -169,7 +196,7 @@ def _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, o
         for k in range(3):
             away = scales[i, k] - start[i, k]
             squares += away * away
-            out[i, k] = TWO * weights[HOLD] * hold[i] * away / count
+            out[i, k] += TWO * weights[HOLD] * hold[i] * away / count
         held += hold[i] * squares
         size += above * above
         needle += thin * thin
@@ -181,21 +208,14 @@ def _shapes_of(scales, start, limits, hold, needle_limit, weights, begin, end, o
 
 
 @kernel(fastmath=FAST)
-def _looks(logits, logits_start, sh, sh_start, hold, weights, first, last, step, to_logits, to_sh, sums):
-    """Entropy of opacity, and opacity and colour away from the start, in every so manyth chunk."""
-    for chunk in range(first, last, step):
-        begin, end = sh.shape[0] * chunk // CHUNKS, sh.shape[0] * (chunk + 1) // CHUNKS
-        _looks_of(logits, logits_start, sh, sh_start, hold, weights, begin, end, to_logits, to_sh, sums[chunk])
-
-
-@kernel(fastmath=FAST)
-def _looks_of(logits, logits_start, sh, sh_start, hold, weights, begin, end, to_logits, to_sh, sums):
+def _looks(logits, logits_start, sh, sh_start, hold, weights, begin, end, to_logits, to_sh, sums):
+    """Entropy of opacity, and opacity and colour away from the start."""
     entropy, held, count = 0.0, 0.0, f4(sh.shape[0])
     for i in range(begin, end):
         x = logits[i, 0]
         away = x - logits_start[i, 0]
         squares = away * away
-        to_logits[i, 0] = TWO * weights[HOLD] * hold[i] * away / count
+        to_logits[i, 0] += TWO * weights[HOLD] * hold[i] * away / count
         if weights[ENTROPY] != 0:
             # With o = 1 / (1 + exp(-x)): the entropy is log(1 + exp(|x|)) - |x| o(|x|), its slope -x o (1 - o).
             size = abs(x)
@@ -206,7 +226,7 @@ def _looks_of(logits, logits_start, sh, sh_start, hold, weights, begin, end, to_
         for k in range(sh.shape[1]):
             away = sh[i, k] - sh_start[i, k]
             squares += away * away
-            to_sh[i, k] = TWO * weights[HOLD] * hold[i] * away / count
+            to_sh[i, k] += TWO * weights[HOLD] * hold[i] * away / count
         held += hold[i] * squares
     sums[ENTROPY] += entropy
     sums[HOLD] += held

@@ -29,7 +29,7 @@ from vivant.reconstruct.densify import Demand, DensifyConfig, densify, reset_opa
 from vivant.reconstruct.losses import ImageLoss, LossConfig, image_loss
 from vivant.reconstruct.perceptual import load_perceptual, perceptual_loss
 from vivant.reconstruct.refine import Corrections, RefineConfig
-from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig, build_neighborhood, regularity
+from vivant.reconstruct.regularise import Neighborhood, RegulariseConfig, build_neighborhood, pull_together
 from vivant.reconstruct.sight import Sight, look
 from vivant.reconstruct.targets import BACKGROUNDS, Frame, prepare_frames
 from vivant.records import Avatar, Splats, Views
@@ -167,6 +167,8 @@ class Fit:
         self.losses: list[float] = []
         self.psnrs: list[float] = []
         self.step_number = 0
+        self._order: tuple[int, list[int]] = -1, []
+        """A turn through the views, and their order in it."""
         self.sight = self._look()
         self.neighborhood = self._neighborhood()
         # Naming hundreds of megabytes of views takes a while; only a checkpoint asks for it.
@@ -199,12 +201,11 @@ class Fit:
         progress = self.step_number / self.iterations
         self.cloud.forget_gradients()
         loss = self._compare(frame)
-        total = loss.total + regularity(
-            self.cloud.splats(), self.neighborhood, self.regularise, threads=self.threads
-        )
+        total = loss.total
         if config.refine.poses:
             total = total + self.corrections.cost(frame.view)
         total.backward()
+        pull_together(self.cloud.splats(), self.neighborhood, self.regularise, threads=self.threads)
         if config.densify.mode == "adaptive":
             self.demand.watch(self.cloud.tables["means"])
         self.adam.step(
@@ -244,9 +245,10 @@ class Fit:
 
     def _frame(self) -> Frame:
         """Each view once, in an order of chance, then each once again."""
-        count = len(self.frames)
-        turn, place = divmod(self.step_number, count)
-        return self.frames[int(torch.randperm(count, generator=self._generator(turn))[place])]
+        turn, place = divmod(self.step_number, len(self.frames))
+        if self._order[0] != turn:
+            self._order = turn, torch.randperm(len(self.frames), generator=self._generator(turn)).tolist()
+        return self.frames[self._order[1][place]]
 
     def _generator(self, number: int) -> torch.Generator:
         """Chance that hangs on the seed and a number only, so that a run can go on in the middle."""

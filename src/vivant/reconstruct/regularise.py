@@ -154,6 +154,21 @@ def regularity(
     return _regularise_numba.regularity(splats, neighborhood, config, threads)
 
 
+def pull_together(
+    splats: Splats, neighborhood: Neighborhood, config: RegulariseConfig, *, threads: int | None = None
+) -> None:
+    """Add the gradient of `regularity` to those that the tables, leaf tensors, have already.
+
+    As `regularity(...).backward()` does, but without tables of gradients to be added and thrown away.
+    """
+    if splats.means.device.type != "cpu" or splats.means.dtype != torch.float32:
+        regularity(splats, neighborhood, config, threads=threads).backward()
+        return
+    from vivant.reconstruct import _regularise_numba
+
+    _regularise_numba.pull_together(splats, neighborhood, config, threads)
+
+
 def _reference(splats: Splats, neighborhood: Neighborhood, config: RegulariseConfig) -> Float[Tensor, ""]:
     start = neighborhood.start
     shift = (splats.means - start.means.to(splats.means)) / neighborhood.spacing

@@ -87,7 +87,8 @@ def blend_tiles(
         right, bottom = min(left + TILE, width), min(top + TILE, height)
         begin, end = tile_starts[tile], tile_starts[tile + 1]
         if begin < end:
-            open_tile(planes, FORWARD_PLANES, open_rows, right - left, bottom - top)
+            planes[: FORWARD_PLANES * PLANE] = ZERO
+            open_tile(planes, open_rows, right - left, bottom - top)
             _blend(begin, end, left, top, records, integers, tile_splats, planes, open_rows)
         if group < 0:
             _write_picture(begin < end, left, top, right, bottom, background, planes, color, depth, alpha)
@@ -96,9 +97,8 @@ def blend_tiles(
 
 
 @part
-def open_tile(planes, count, open_rows, columns, rows):
-    """Empty a tile's planes; full light in the first where there are pixels, none elsewhere."""
-    planes[: count * PLANE] = ZERO
+def open_tile(planes, open_rows, columns, rows):
+    """Full light in the first of a tile's planes, which are empty, where there are pixels."""
     for row in range(rows):
         planes[row * PITCH : row * PITCH + columns] = ONE
     open_rows[:] = NO_ROW

@@ -72,9 +72,10 @@ SLOT = 16
 @kernel
 def blend_tiles_backward(
     ticket, tile_order, tiles_across, width, height, records, integers, tile_starts, tile_splats, tile_slots,
-    planes, open_rows, color, depth, alpha, extra, grad_color, grad_depth, grad_alpha, grad_extra, group, slots,
+    planes, open_rows, color, depth, alpha, extra, grad_color, grad_depth, grad_alpha, grad_extra, deep, group,
+    slots,
 ):  # fmt: skip
-    """Fill the slots of all splats; threads draw tickets for tiles."""
+    """Fill the slots of all splats; threads draw tickets for tiles. `deep` tells that depth has a gradient."""
     while True:
         turn = take_ticket(ticket)
         if turn >= tile_order.shape[0]:
@@ -85,56 +86,102 @@ def blend_tiles_backward(
             continue
         left, top = (tile % tiles_across) * TILE, (tile // tiles_across) * TILE
         right, bottom = min(left + TILE, width), min(top + TILE, height)
-        open_tile(planes, BACKWARD_PLANES, open_rows, right - left, bottom - top)
+        _empty_planes(planes, right - left, bottom - top, group >= 0)
+        open_tile(planes, open_rows, right - left, bottom - top)
         if group < 0:
-            _read_picture(
-                left, top, right, bottom, planes, color, depth, alpha, grad_color, grad_depth, grad_alpha
-            )
+            _read_picture(left, top, right, bottom, planes, color, alpha, grad_color, grad_alpha)
+            if deep:
+                _read_depth(left, top, right, bottom, planes, depth, grad_depth)
         else:
             _read_extra(left, top, right, bottom, planes, extra, grad_extra, group)
-        _blend_backward(
-            begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows, slots
-        )
+        # Without a gradient of depth the fourth number of the payload gets none: a shorter loop.
+        if deep or group >= 0:
+            _blend_backward(
+                begin,
+                end,
+                left,
+                top,
+                records,
+                integers,
+                tile_splats,
+                tile_slots,
+                planes,
+                open_rows,
+                slots,
+                True,
+            )
+        else:
+            _blend_backward(
+                begin,
+                end,
+                left,
+                top,
+                records,
+                integers,
+                tile_splats,
+                tile_slots,
+                planes,
+                open_rows,
+                slots,
+                False,
+            )
 
 
 @part
-def _read_picture(left, top, right, bottom, planes, color, depth, alpha, grad_color, grad_depth, grad_alpha):
-    """Planes: 1 what is still to come, 2 to 5 gradients of colour and depth, 6 of alpha."""
+def _empty_planes(planes, columns, rows, all_columns):
+    """Empty what the picture does not fill: strips overhang a tile, and nothing there may be NaN."""
+    if all_columns or columns < TILE or rows < TILE:
+        planes[: BACKWARD_PLANES * PLANE] = ZERO
+        return
+    nothing = spread(ZERO)
+    for place in range(TILE, BACKWARD_PLANES * PLANE, PITCH):
+        store(planes, place, nothing)
+
+
+@part
+def _read_picture(left, top, right, bottom, planes, color, alpha, grad_color, grad_alpha):
+    """Planes: 1 what is still to come, 2 to 4 gradients of colour, 6 of alpha."""
     whole = left + (right - left) // COUNT * COUNT
     for row in range(top, bottom):
         for column in range(left, whole, COUNT):
             place, pixel = (row - top) * PITCH + column - left, row * color.shape[1] + column
-            _read_eight(
-                planes, place, color, grad_color, pixel * 3, depth, alpha, grad_depth, grad_alpha, pixel
-            )
+            _read_eight(planes, place, color, grad_color, pixel * 3, alpha, grad_alpha, pixel)
         for column in range(whole, right):
             place = (row - top) * PITCH + column - left
-            by_depth, by_alpha = grad_depth[row, column], grad_alpha[row, column]
-            total = by_depth * depth[row, column] + by_alpha * alpha[row, column]
+            by_alpha = grad_alpha[row, column]
+            total = by_alpha * alpha[row, column]
             for channel in range(3):
                 by_color = grad_color[row, column, channel]
                 planes[place + (2 + channel) * PLANE] = by_color
                 total += by_color * color[row, column, channel]
             planes[place + PLANE] = total
-            planes[place + 5 * PLANE] = by_depth
             planes[place + 6 * PLANE] = by_alpha
 
 
 @traced
 def _read_eight(
-    planes: Memory, place, color: Memory, grad_color: Memory, triple, depth: Memory, alpha: Memory,
-    grad_depth: Memory, grad_alpha: Memory, pixel,
-) -> None:  # fmt: skip
+    planes: Memory, place, color: Memory, grad_color: Memory, triple, alpha: Memory, grad_alpha: Memory, pixel
+) -> None:
     planes = planes.part(place)
-    by_depth, by_alpha = grad_depth.load(pixel), grad_alpha.load(pixel)
-    total = by_depth * depth.load(pixel) + by_alpha * alpha.load(pixel)
+    by_alpha = grad_alpha.load(pixel)
+    total = by_alpha * alpha.load(pixel)
     pairs = zip(grad_color.load_three(triple), color.load_three(triple), strict=True)
     for channel, (by_color, value) in enumerate(pairs):
         planes.store((2 + channel) * PLANE, by_color)
         total = total + by_color * value
     planes.store(PLANE, total)
-    planes.store(5 * PLANE, by_depth)
     planes.store(6 * PLANE, by_alpha)
+
+
+@part
+def _read_depth(left, top, right, bottom, planes, depth, grad_depth):
+    """Plane 5 gets the gradient of depth, and plane 1 what is still to come of it."""
+    for row in range(top, bottom):
+        for column in range(left, right):
+            place = (row - top) * PITCH + column - left
+            by_depth = grad_depth[row, column]
+            planes[place + 5 * PLANE] = by_depth
+            planes[place + PLANE] += by_depth * depth[row, column]
 
 
 @part
@@ -152,8 +199,9 @@ def _read_extra(left, top, right, bottom, planes, extra, grad_extra, group):
 
 @part
 def _blend_backward(
-    begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows, slots
+    begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows, slots, fourth
 ):
+    """Fill the slots of a tile's splats. `fourth` is known when this is compiled, once for either value."""
     align_stack()
     zero, one, lanes = spread(ZERO), spread(ONE), iota()
     least_light, least_alpha, most_alpha = spread(LEAST_LIGHT), spread(LEAST_ALPHA), spread(MOST_ALPHA)
@@ -204,8 +252,12 @@ def _blend_backward(
                         weight = alpha * light
                         store(planes, place, light - weight)
                         g0, g1 = load(planes, place + 2 * PLANE), load(planes, place + 3 * PLANE)
-                        g2, g3 = load(planes, place + 4 * PLANE), load(planes, place + 5 * PLANE)
-                        value = g0 * p0 + (g1 * p1 + (g2 * p2 + (g3 * p3 + load(planes, place + 6 * PLANE))))
+                        g2, value = load(planes, place + 4 * PLANE), load(planes, place + 6 * PLANE)
+                        if fourth:
+                            g3 = load(planes, place + 5 * PLANE)
+                            value = g3 * p3 + value
+                            by_p3 = weight * g3 + by_p3
+                        value = g0 * p0 + (g1 * p1 + (g2 * p2 + value))
                         added = weight * value
                         behind = load(planes, place + PLANE) - added
                         store(planes, place + PLANE, behind)
@@ -213,7 +265,6 @@ def _blend_backward(
                         by_p0 = weight * g0 + by_p0
                         by_p1 = weight * g1 + by_p1
                         by_p2 = weight * g2 + by_p2
-                        by_p3 = weight * g3 + by_p3
                         once = once + v
                         twice = twice + once
                         thrice = thrice + twice

@@ -269,7 +269,8 @@ def _draw_backward(
     results = [np.empty_like(array) for array in inputs]
     by_camera = np.zeros((len(sketches), -(-len(cloud.means) // CHUNK), 16))
     by_picture, by_extra = any(g is not None for g in gradients[:3]), gradients[3] is not None
-    shapes = (pictures.color, pictures.alpha, pictures.depth, pictures.extra)
+    # Without a gradient of depth nothing reads one: it gets no rows.
+    shapes = (pictures.color, pictures.alpha, pictures.depth[:, :0], pictures.extra)
     names = ("no_color", "no_alpha", "no_depth", "no_extra")
     filled = [
         _zeros(sketches[0].workspace, name, picture) if gradient is None else gradient
@@ -302,6 +303,7 @@ def _blend_view_backward(
     open_rows = take("open_rows", (threads, _blend.STRIPS + 1), np.uint64)
     tickets = np.zeros((groups, 1), np.int64)
     wanted = [by_picture] + [by_extra] * (groups - 1)
+    deep = gradients[2].shape[1] > 0
 
     def blend(thread: int) -> None:
         for group in range(groups):
@@ -312,7 +314,7 @@ def _blend_view_backward(
                     records, records.view(np.int32), sketch.tile_starts, sketch.tile_splats, sketch.tile_slots,
                     planes[thread], open_rows[thread], pictures.color[view], pictures.depth[view],
                     pictures.alpha[view], pictures.extra[view], gradients[0][view], gradients[2][view],
-                    gradients[1][view], gradients[3][view], group - 1, slots[group],
+                    gradients[1][view], gradients[3][view], deep, group - 1, slots[group],
                 )  # fmt: skip
 
     run_on_threads(blend, threads)
