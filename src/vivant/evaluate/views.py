@@ -58,7 +58,8 @@ def comparison_sheet(
 ) -> Float[Tensor, "height width 3"]:
     """Up to so many views side by side: above the photographed pictures, then before, below after."""
     count = len(views.images)
-    chosen = sorted({round(place * (count - 1) / max(min(count, most) - 1, 1)) for place in range(most)})
+    number = min(count, most)
+    chosen = [round(place * (count - 1) / max(number - 1, 1)) for place in range(number)]
     columns = []
     for view in chosen:
         three = (picture_on_white(views, view), before.colors[view], after.colors[view])

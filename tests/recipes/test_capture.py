@@ -1,0 +1,124 @@
+"""An avatar fitted to captures: what is measured, held out, kept, told and refused. Stand-ins look and pose."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tests import fakes
+from tests.recipes.captures import NAMES, Rooms, write_studio
+
+import vivant
+from vivant.core.errors import BadFileError, BadInputError, NoPersonError
+from vivant.core.images import write_image
+from vivant.core.progress import Event, Noted
+from vivant.core.run import Context, Run
+from vivant.core.video import write_mp4
+from vivant.recipes.capture import CaptureConfig, Refit, refit_in
+from vivant.reconstruct import ReconstructConfig
+from vivant.reconstruct.adam import Rates
+
+QUICK = CaptureConfig(refit=ReconstructConfig(iterations=24, max_side=64, threads=1, rates=Rates(sh=0.25)))
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    return Rooms(monkeypatch)
+
+
+def fitted(
+    capture: Path, config: CaptureConfig = QUICK, folder: Path | None = None
+) -> tuple[Refit, list[str], Run]:
+    events: list[Event] = []
+    run = Run(folder, Context(listener=events.append))
+    found = refit_in(run, fakes.avatar(), capture, config)
+    return found, [event.text for event in events if isinstance(event, Noted)], run
+
+
+def decibels(found: Refit, when: str, name: str) -> float:
+    (value,) = (s.value for s in found.scores.per_view if s.name == f"PSNR {when}" and s.view == name)
+    return value
+
+
+def test_a_red_avatar_becomes_blue_as_the_pictures_are(rooms: Rooms, tmp_path: Path) -> None:
+    found, notes, _ = fitted(write_studio(tmp_path / "studio"))
+    assert found.names == NAMES
+    for name in NAMES:
+        assert decibels(found, "after", name) > decibels(found, "before", name) + 8
+    assert "A note of the studio's." in notes
+    assert float(found.avatar.trust[fakes.avatar().trust == 0].mean()) > 0.3
+    origin = found.avatar.origin
+    assert origin.recipe.endswith("+ capture") and origin.notes[-1] == "Fitted again to 4 pictures of studio."
+    assert [score.name for score in found.scores.summary] == ["PSNR before, fitted", "PSNR after, fitted"]
+
+
+def test_pictures_held_out_are_measured_and_tell_nothing(rooms: Rooms, tmp_path: Path) -> None:
+    config = replace(QUICK, hold_out=("back.png",))
+    found, _, _ = fitted(write_studio(tmp_path / "studio"), config)
+    assert found.names == ("front.png", "left.png", "right.png", "back.png")
+    assert rooms.told[2] == 0.0 and min(rooms.told[0], rooms.told[1], rooms.told[3]) > 0
+    assert {s.name for s in found.scores.summary} >= {"PSNR after, fitted", "PSNR after, held out"}
+    assert decibels(found, "after", "back.png") < decibels(found, "after", "front.png") - 2
+    with pytest.raises(BadInputError, match=r"gone\.png"):
+        fitted(tmp_path / "studio", replace(QUICK, hold_out=("gone.png",)))
+
+
+def test_a_picture_that_does_not_fit_is_left_out_and_told(rooms: Rooms, tmp_path: Path) -> None:
+    rooms.strays = (1,)
+    found, notes, _ = fitted(write_studio(tmp_path / "studio"))
+    assert found.names == ("front.png", "back.png", "right.png")
+    assert any(note.startswith("left.png is left out") and "9.0 %" in note for note in notes)
+
+
+def test_a_second_run_looks_at_nothing_again(rooms: Rooms, tmp_path: Path) -> None:
+    studio = write_studio(tmp_path / "studio")
+    first, _, _ = fitted(studio, folder=tmp_path / "cache")
+    assert len(rooms.looked) == 4
+    second, _, run = fitted(studio, folder=tmp_path / "cache")
+    assert len(rooms.looked) == 4
+    assert {t.stage for t in run.timings if t.reused} == {"fit_studio", "reconstruct", "vouched"}
+    assert torch.equal(first.avatar.splats.means, second.avatar.splats.means)
+
+
+def test_of_many_pictures_some_are_taken_evenly(rooms: Rooms, tmp_path: Path) -> None:
+    found, notes, _ = fitted(write_studio(tmp_path / "studio"), replace(QUICK, pictures=2))
+    assert found.names == ("front.png", "back.png")
+    assert any("Of 4 pictures 2" in note for note in notes)
+
+
+def test_masks_stand_in_where_nobody_is_recognised_and_without_them_it_is_refused(
+    rooms: Rooms, tmp_path: Path
+) -> None:
+    rooms.sees = False
+    found, _, _ = fitted(write_studio(tmp_path / "studio"))
+    assert rooms.told == [0.0] * 4 and len(found.names) == 4
+    for name in NAMES:
+        noise = torch.rand(64, 48, 3, generator=torch.Generator().manual_seed(0))
+        write_image(noise, tmp_path / "studio" / name)
+    with pytest.raises(NoPersonError, match="None of the 4 pictures"):
+        fitted(tmp_path / "studio")
+
+
+def test_a_film_s_pictures_are_taken_evenly(rooms: Rooms, tmp_path: Path) -> None:
+    shades = (torch.full((64, 48, 3), (i + 1) / 14) for i in range(12))
+    write_mp4(shades, tmp_path / "walk.mp4", 10.0)
+    found, notes, _ = fitted(tmp_path / "walk.mp4", replace(QUICK, film_pictures=3))
+    assert found.names == tuple(f"walk.mp4 at {t} s" for t in (0.2, 0.6, 1.0))
+    assert "A note of the film's." in notes
+    with pytest.raises(BadInputError, match="hold-out"):
+        fitted(tmp_path / "walk.mp4", replace(QUICK, hold_out=("a",)))
+    (tmp_path / "no.mp4").write_bytes(b"no film")
+    with pytest.raises(BadFileError, match=r"no\.mp4"):
+        fitted(tmp_path / "no.mp4")
+
+
+def test_six_lines_of_python_do_it(rooms: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_studio(tmp_path / "studio")
+    vivant.save_avatar(fakes.avatar(), tmp_path / "photo.avatar")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vivant.recipes.capture.results_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("vivant.recipes.capture.CaptureConfig", lambda: QUICK)
+    page = (Path(__file__).parents[2] / "docs" / "reconstruct.md").read_text()
+    (example,) = [b.split("```")[0] for b in page.split("```python\n")[1:] if "vivant.refit" in b]
+    exec(example, {})  # noqa: S102
+    assert (tmp_path / "better.avatar").is_file()
