@@ -224,6 +224,14 @@ def test_numbers_that_are_none_are_refused_by_name(name: str, bad: float) -> Non
         rasterize(replace(splats, **{name: value}), camera())
 
 
+def test_numbers_beyond_the_kernels_are_refused() -> None:
+    splats = random_splats(5, 0)
+    doubled = Splats(**{name: value.double() for name, value in vars(splats).items()})
+    doubled.means[2] = 1e300
+    with pytest.raises(BadInputError, match="beyond 3e38"):
+        rasterize(doubled, camera(), backend="numba")
+
+
 def test_what_does_not_fit_is_refused() -> None:
     splats, cameras = random_splats(5, 0), camera()
     with pytest.raises(BadInputError, match="`sh` has 3 bands"):

@@ -30,8 +30,17 @@ def step(
     from vivant.reconstruct.adam import BETA_2, EPSILON, refuse_bad_gradient
 
     gradients = {name: _table(table.grad) for name, table in due.items()}
-    for name, gradient in gradients.items():
-        refuse_bad_gradient(name, bool(np.isfinite(_sum(gradient.reshape(-1)))))
+    most = threads or thread_count()
+    sums = np.zeros((most, len(gradients)), f4)
+
+    def look(thread: int) -> None:
+        for place, gradient in enumerate(gradients.values()):
+            start, stop = len(gradient) * thread // most, len(gradient) * (thread + 1) // most
+            sums[thread, place] = _sum(gradient[start:stop].reshape(-1))
+
+    run_on_threads(look, most)
+    for name, is_finite in zip(gradients, np.isfinite(sums).all(0), strict=True):
+        refuse_bad_gradient(name, bool(is_finite))
     # Differences to 1 are taken in double: in float32, 1 - 0.999 is off by 1e-5.
     settings = np.array(
         [
@@ -53,7 +62,6 @@ def step(
         )
         for name, table in due.items()
     ]
-    most = threads or thread_count()
 
     def work(thread: int) -> None:
         for arrays, columns, moved, is_plain in works:

@@ -1,6 +1,5 @@
 """The door of the splat rasteriser: one function, three backends."""
 
-import math
 from typing import Literal
 
 import torch
@@ -12,7 +11,7 @@ from vivant.core.checks import expect, expect_counts
 from vivant.core.errors import BadInputError
 from vivant.records import Rendering, Splats
 from vivant.splat.harmonics import BAND_COUNTS
-from vivant.splat.rasterizer._request import Blended, Request
+from vivant.splat.rasterizer._request import Blended, Request, expect_finite, expect_finite_splats
 
 __all__ = ["Backend", "rasterize"]
 
@@ -81,6 +80,9 @@ def rasterize(
 
 def _draw(backend: Backend, request: Request) -> Blended:
     """Load only the backend that is wanted."""
+    if backend != "numba":
+        # The compiled kernels look themselves, on all threads.
+        expect_finite_splats(request.splats)
     if backend == "reference":
         from vivant.splat.rasterizer import _reference
 
@@ -97,25 +99,23 @@ def _draw(backend: Backend, request: Request) -> Blended:
 def _refuse_bad_input(
     splats: Splats, cameras: Cameras, background: Tensor | None, features: Tensor | None
 ) -> tuple[Float[Tensor, "views 3"], Float[Tensor, "views features"] | None]:
-    """Check everything; give the backgrounds of colour and of features, one a view."""
+    """Check everything but the splats' numbers; give the backgrounds of colour and of features, one a view."""
     if splats.sh.shape[1] not in BAND_COUNTS:
         raise BadInputError(f"`sh` has {splats.sh.shape[1]} bands; 1, 4, 9 or 16 are possible.")
     if max(cameras.width, cameras.height) > LARGEST:
         raise BadInputError(
             f"A picture of {cameras.width} x {cameras.height} is asked for; {LARGEST} a side is the limit."
         )
-    for name in ("means", "quats", "log_scales", "opacity_logits", "sh"):
-        _expect_finite(name, getattr(splats, name))
-    _expect_finite("cam_from_world", cameras.cam_from_world)
-    _expect_finite("intrinsics", cameras.intrinsics)
+    expect_finite("cam_from_world", cameras.cam_from_world)
+    expect_finite("intrinsics", cameras.intrinsics)
     num_features = 0
     if features is not None:
         expect_counts("rasterize", splats=len(splats), features=len(features))
-        _expect_finite("features", features)
+        expect_finite("features", features)
         num_features = features.shape[1]
     if background is None:
         return splats.means.new_zeros(len(cameras), 3), None
-    _expect_finite("background", background)
+    expect_finite("background", background)
     if background.ndim not in (1, 2) or background.shape[-1] not in (3, 3 + num_features):
         raise BadInputError(
             f"`background` has shape {tuple(background.shape)}; "
@@ -126,14 +126,3 @@ def _refuse_bad_input(
     background = background.to(splats.means).expand(len(cameras), -1)
     behind_features = background[:, 3:] if background.shape[1] > 3 else None
     return background[:, :3], behind_features
-
-
-def _expect_finite(name: str, value: Tensor) -> None:
-    # A sum is a hundred times faster than looking at each number, and one bad number spoils it.
-    if math.isfinite(float(value.detach().sum())):
-        return
-    bad = int((~torch.isfinite(value)).sum())
-    if bad:
-        raise BadInputError(
-            f"`{name}` has {bad} of {value.numel()} values that are not finite; splats need numbers."
-        )

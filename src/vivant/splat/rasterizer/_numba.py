@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vivant.core.errors import BadInputError
 from vivant.core.threads import run_on_threads, thread_count
 from vivant.core.workspace import Workspace
 from vivant.splat.rasterizer import _blend, _blend_backward, _project, _project_backward, _sort
@@ -14,7 +15,7 @@ from vivant.splat.rasterizer._geometry import CAMERA
 from vivant.splat.rasterizer._limits import MARGIN
 from vivant.splat.rasterizer._project import RECORD, TILE
 from vivant.splat.rasterizer._project_backward import CHUNK, SCRATCH
-from vivant.splat.rasterizer._request import Blended, Request
+from vivant.splat.rasterizer._request import Blended, Request, expect_finite_splats
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,20 @@ def draw(request: Request) -> Blended:
     settings = Settings(
         cameras.width, cameras.height, cameras.orthographic, request.normals, request.antialiased, threads
     )
-    pictures = _Drawing.apply(
-        splats.means, splats.quats, splats.log_scales, splats.opacity_logits, splats.sh, features,
-        request.background, cameras.cam_from_world, cameras.intrinsics, settings,
-    )  # fmt: skip
+    try:
+        pictures = _Drawing.apply(
+            splats.means, splats.quats, splats.log_scales, splats.opacity_logits, splats.sh, features,
+            request.background, cameras.cam_from_world, cameras.intrinsics, settings,
+        )  # fmt: skip
+    except _NotFiniteError:
+        expect_finite_splats(splats)
+        # Finite as they are given, but not in the kernels' float32.
+        raise BadInputError("Splats hold numbers beyond 3e38; metres and logarithms are far smaller.") from None
     return Blended(*pictures)
+
+
+class _NotFiniteError(Exception):
+    """A kernel met a number that is none; who asked for the picture is told which."""
 
 
 class _Drawing(torch.autograd.Function):
@@ -153,7 +163,7 @@ def _intrinsics_gradient(by_camera: np.ndarray) -> Tensor:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().numpy(), np.float32)
+    return np.ascontiguousarray(tensor.detach().float().numpy())
 
 
 def _flatten_camera(cam_from_world: Tensor, intrinsics: Tensor, settings: Settings) -> np.ndarray:
@@ -196,9 +206,12 @@ def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: i
     extra[:, channels:] = 0
     keys, tiles = take("keys", (num,), np.uint32), take("tiles", (num,), np.int32)
     rows, scratch = take("rows", (threads, 8), np.int64), take("scratch", (threads, SCRATCH), np.float32)
+    tables = (cloud.means, cloud.quats, cloud.log_scales, cloud.logits, cloud.sh)
+    sound = np.zeros((threads, len(tables)), np.bool_)
 
     def project(thread: int) -> None:
         begin, end = num * thread // threads, num * (thread + 1) // threads
+        sound[thread] = [_project.all_finite(table[begin:end].reshape(-1)) for table in tables]
         _project.project(
             begin, end, cloud.means, cloud.quats, cloud.log_scales, cloud.logits, cloud.sh, camera,
             settings.normals, records, records.view(np.int32), extra, keys, tiles,
@@ -206,6 +219,8 @@ def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: i
         )  # fmt: skip
 
     run_on_threads(project, threads)
+    if not sound.all():
+        raise _NotFiniteError
     order, other_keys = take("order", (num,), np.int32), take("other_keys", (num,), np.uint32)
     other_order, slots = take("other_order", (num,), np.int32), take("slots", (num + 1,), np.int32)
     drawn, swapped = _sort.sort_by_depth(keys, order, other_keys, other_order)

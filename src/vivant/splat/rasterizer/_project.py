@@ -63,6 +63,15 @@ SCRATCH = 18 * COUNT + BASIS
 """Places in a thread's scratch array: first the record's numbers, eight each, then what becomes of them."""
 
 
+@kernel(fastmath={"contract", "reassoc", "nsz", "arcp"})
+def all_finite(values):
+    """Infinity times 0 is NaN, as is NaN."""
+    total = ZERO
+    for i in range(values.shape[0]):
+        total += values[i] * ZERO
+    return total == ZERO
+
+
 @kernel
 def project(
     begin, end, means, quats, log_scales, logits, sh, camera, normals,

@@ -10,6 +10,7 @@ from vivant.core.checks import expect_counts
 from vivant.core.errors import BadInputError
 from vivant.records import Binding, Splats
 from vivant.splat.harmonics import BAND_COUNTS
+from vivant.splat.skinning._joints import refuse_missing_joints
 
 __all__ = ["Blend", "SkinningBackend", "pose_splats"]
 
@@ -47,10 +48,6 @@ def pose_splats(
     expect_counts("pose_splats", splats=len(splats), binding=len(binding.face))
     if splats.sh.shape[1] not in BAND_COUNTS:
         raise BadInputError(f"`sh` has {splats.sh.shape[1]} bands; 1, 4, 9 or 16 are possible.")
-    least, most = map(int, binding.skin_joints.aminmax()) if len(splats) else (0, 0)
-    if most >= len(world_from_rest) or least < 0:
-        wrong = most if least >= 0 else least
-        raise BadInputError(f"`skin_joints` name joint {wrong}; there are {len(world_from_rest)} transforms.")
     dual_with_gradient = (
         blend == "dual_quaternion" and torch.is_grad_enabled() and world_from_rest.requires_grad
     )
@@ -61,6 +58,7 @@ def pose_splats(
     if backend == "reference":
         from vivant.splat.skinning import _reference
 
+        refuse_missing_joints(binding, len(world_from_rest))
         return _reference.pose(splats, binding, world_from_rest, blend)
     if dual_with_gradient:
         raise BadInputError(

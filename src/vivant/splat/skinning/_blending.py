@@ -26,6 +26,16 @@ f4 = np.float32
 ONE, TWO, HALF = f4(1), f4(2), f4(0.5)
 
 
+@kernel
+def joints_exist(joints, first, last, count):
+    """Whether all that these splats name are below a count."""
+    flat = joints[first:last].reshape(-1)
+    wrong = 0
+    for i in range(flat.shape[0]):
+        wrong += (flat[i] < 0) + (flat[i] >= count)
+    return wrong == 0
+
+
 @kernel(fastmath=FAST)
 def blend_linear(joints, weights, table, first, last, affine, turns):
     """Blended matrices, and the quaternions of the rotations nearest to them."""

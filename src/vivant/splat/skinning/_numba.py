@@ -8,8 +8,9 @@ from torch import Tensor
 
 from vivant.core.threads import run_on_threads, thread_count
 from vivant.records import Binding, Splats
-from vivant.splat.skinning._blending import ROW, blend_dual, blend_linear
+from vivant.splat.skinning._blending import ROW, blend_dual, blend_linear, joints_exist
 from vivant.splat.skinning._carrying import carry, carry_back, gather_joints
+from vivant.splat.skinning._joints import refuse_missing_joints
 from vivant.splat.skinning._reference import dual_quats_from_transforms
 from vivant.splat.skinning._turning_harmonics import turn_sh
 from vivant.splat.skinning.turning import probe_directions, solve_matrices
@@ -47,7 +48,12 @@ class _Pose(torch.autograd.Function):
         posed = [np.empty_like(array) for array in arrays]
         solve, probes = _turning(sh.shape[1])
 
+        sound = np.zeros(CHUNKS, np.bool_)
+
         def work(first: int, last: int, chunk: int) -> None:
+            sound[chunk] = joints_exist(joints, first, last, len(table))
+            if not sound[chunk]:
+                return
             if dual:
                 blend_dual(joints, weights, table, first, last, affine, turns)
             else:
@@ -57,6 +63,8 @@ class _Pose(torch.autograd.Function):
                 turn_sh(arrays[2], first, last, turns, probes, *solve, False, posed[2])
 
         _in_chunks(work, count, threads)
+        if not sound.all():
+            refuse_missing_joints(binding, len(table))
         if sh.shape[1] == 1:
             posed[2] = arrays[2]
         context.kept = (arrays, joints, weights, affine, turns, len(transforms), threads)
