@@ -12,7 +12,7 @@ from vivant.core.cameras import project, transform
 from vivant.core.errors import BadInputError, NoPersonError
 from vivant.core.run import Context
 from vivant.fit import StudioFitConfig, fit_studio
-from vivant.fit.calibrated import SeenFrom, make_eye, meet, scale_between
+from vivant.fit.calibrated import SeenFrom, make_eye, meet, scale_between, scale_onto
 from vivant.fit.terms import Reprojection
 from vivant.records import Cameras, Person, Placed, Pose
 
@@ -98,6 +98,7 @@ def test_rays_meet_where_the_points_are_and_one_that_misses_is_overruled() -> No
     assert float((meet(eyes).points[7] - points[7]).norm()) < 0.02
     limbs = torch.tensor([[0, 1], [2, 3], [7, 9]])
     assert scale_between(3 * points + 1, points, torch.ones(33), limbs) == pytest.approx(3.0, rel=1e-5)
+    assert scale_onto(3 * points + 1, points, torch.ones(33)) == pytest.approx(3.0, rel=1e-5)
 
 
 def test_a_term_seen_from_a_camera_has_the_slopes_of_its_values() -> None:

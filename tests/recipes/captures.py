@@ -10,7 +10,7 @@ from tests import fakes
 
 from vivant.animate import pose_avatar
 from vivant.core.cameras import Cameras, orbit
-from vivant.core.errors import NoPersonError
+from vivant.core.errors import ManyPersonsError, NoPersonError
 from vivant.core.images import write_image
 from vivant.core.run import Context
 from vivant.fit import FilmedFitConfig, StudioFitConfig
@@ -58,17 +58,24 @@ class Rooms:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.looked: list[str] = []
         self.told: list[float] = []
+        self.heights: list[float] = []
         self.sees = True
+        self.crowd = False
         self.strays: tuple[int, ...] = ()
 
         def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:
+            if self.crowd and config.person is None:
+                raise ManyPersonsError("2 people are in the photo.")
+            if config.person is not None and config.person > 2:
+                raise NoPersonError("Person 3 was asked for.")
             if not self.sees:
                 raise NoPersonError("No person was found in the photo.")
             self.looked.append(photo.name)
             height, width = photo.image.shape[:2]
             alpha = torch.ones(height, width) if photo.alpha is None else photo.alpha
+            keypoints = fakes.person().keypoints * (0.5 if config.person == 1 else 1.0)
             return replace(
-                fakes.person(), image=photo.image, foreground=photo.image, alpha=alpha,
+                fakes.person(), keypoints=keypoints, image=photo.image, foreground=photo.image, alpha=alpha,
                 intrinsics=cameras().intrinsics[0], notes=(),
             )  # fmt: skip
 
@@ -77,6 +84,7 @@ class Rooms:
             config: StudioFitConfig,
         ) -> Placed:  # fmt: skip
             self.told = [float(person.confidence.sum()) for person in persons]
+            self.heights = [person.height_px for person in persons]
             return self._placed(torch.cat([camera.cam_from_world.float() for camera in given]), "studio")
 
         def fit_filmed(

@@ -99,6 +99,13 @@ def test_masks_stand_in_where_nobody_is_recognised_and_without_them_it_is_refuse
         fitted(tmp_path / "studio")
 
 
+def test_of_several_people_the_largest_is_meant(rooms: Rooms, tmp_path: Path) -> None:
+    rooms.crowd = True
+    fitted(write_studio(tmp_path / "studio"))
+    assert rooms.heights == pytest.approx([fakes.person().height_px] * 4)
+    assert len(rooms.looked) == 8
+
+
 def test_a_film_s_pictures_are_taken_evenly(rooms: Rooms, tmp_path: Path) -> None:
     shades = (torch.full((64, 48, 3), (i + 1) / 14) for i in range(12))
     write_mp4(shades, tmp_path / "walk.mp4", 10.0)

@@ -152,6 +152,15 @@ def scale_between(
     return float((share * lengths[0] * lengths[1]).sum() / (share * lengths[1].square()).sum().clamp(min=1e-12))
 
 
+def scale_onto(
+    places: Float[Tensor, "points 3"], points: Float[Tensor, "points 3"], weight: Float[Tensor, " points"]
+) -> float:
+    """By what `points` must be enlarged to lie on `places`, which have the same axes: least squares."""
+    share = (weight / weight.sum().clamp(min=1e-9)).double()[:, None]
+    a, b = (each.double() - (share * each).sum(0) for each in (places, points))
+    return float((share * a * b).sum() / (share * b * b).sum().clamp(min=1e-12))
+
+
 def body_points(met: Met, landmarks: Landmarks) -> Met:
     """Those that have a place on the body, in its order."""
     return Met(met.points[landmarks.body_index], met.weight[landmarks.body_index])

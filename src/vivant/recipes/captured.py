@@ -23,6 +23,9 @@ COUNTED_FPS = 10.0
 COUNTED_MOST = 6000
 """Ten minutes; longer films are cut."""
 
+MOST_PEOPLE = 6
+"""Of so many in one picture the largest is chosen."""
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -121,11 +124,27 @@ def _person(run: Run, photo: Photo, config: PerceiveConfig, reasons: list[str]) 
     inner = Run(run.folder, dataclasses.replace(run.context, listener=ignore))
     try:
         return inner(perceive, photo, config)
-    except (NoPersonError, ManyPersonsError) as error:
+    except ManyPersonsError:
+        # A number cannot tell who is meant, for it changes from picture to picture.
+        return _largest(inner, photo, config)
+    except NoPersonError as error:
         if photo.alpha is not None:
             return cut_by_mask(photo, config)
         reasons.append(f"{photo.name} is left out. {error}")
         return None
+
+
+def _largest(run: Run, photo: Photo, config: PerceiveConfig) -> Person:
+    """Give who takes most of a picture."""
+    found: list[Person] = []
+    for number in range(1, MOST_PEOPLE + 1):
+        try:
+            found.append(run(perceive, photo, dataclasses.replace(config, person=number)))
+        except NoPersonError:
+            break
+    return max(
+        found, key=lambda person: person.height_px * float(person.photo_from_image[:2, :2].det().abs()) ** 0.5
+    )
 
 
 def _tell(context: Context, reasons: list[str], count: int) -> None:

@@ -51,7 +51,8 @@ class Placed:
     """With one frames axis: a pose a view."""
 
     error: Float[Tensor, " views"]
-    """How far the body's points lie from those seen, in percent of a stature; NaN where none are seen."""
+    """How far the middle one of the body's points lies from where it was seen, in percent of a stature; NaN
+    where none are seen."""
 
     kept: Bool[Tensor, " views"]
     """False: picture and camera do not belong together; the view is left out."""
