@@ -20,8 +20,8 @@ from vivant.reconstruct.targets import prepare_frames
 from vivant.records import Avatar, Person, Placed, Pose, Views
 
 CAPTURE_REFIT = ReconstructConfig(iterations=600, loss=LossConfig(mask=1.0), rates=Rates(means=1.2e-3))
-"""What is recommended for several real pictures. Clothes may stand far from the body: places move fast at first,
-and outlines, which real pictures tell well, count much."""
+"""What is recommended for several real pictures. Clothes may stand far from the body: places move fast at
+first, and outlines, which real pictures tell well, count much."""
 
 SIGHT_SIDE = 512
 """Pixels of the views in which it is judged what they show."""
