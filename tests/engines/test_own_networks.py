@@ -3,14 +3,14 @@ from importlib import resources
 
 import pytest
 
-from vivant.engines.own_networks import load_nerf, load_view_generator
+from vivant.engines.own_networks import load_lifter, load_nerf, load_view_generator
 from vivant.training import People, PeopleConfig, find_training
 
 MODEL_CARDS = resources.files("vivant.engines").joinpath("assets/README.md").read_text("utf-8")
 PEOPLE = PeopleConfig(people=2, views=3, size=128, pool=1, held_back=4, samples=1)
 """Made-up people, so that nothing needs to be at hand."""
 
-LOADERS = {"view": load_view_generator, "nerf": load_nerf}
+LOADERS = {"view": load_view_generator, "lifter": load_lifter, "nerf": load_nerf}
 
 
 @pytest.mark.parametrize("name", list(LOADERS))

@@ -50,6 +50,16 @@ ENGINES: tuple[Engine, ...] = (
         home="https://arxiv.org/abs/2502.06957",
     ),
     Engine(
+        name="vivant-lifter",
+        job="PhotoToSplats",
+        library="vivant",
+        version="1",
+        licence="Apache-2.0",
+        tier="embedded",
+        weights="inside the package",
+        home="https://arxiv.org/abs/2503.10625",
+    ),
+    Engine(
         name="vivant-nerf",
         job="RadianceField",
         library="vivant",

@@ -130,3 +130,12 @@ class RadianceField(Protocol):
     def __call__(self, scene: Any, cam_from_world: Tensor, intrinsics: Tensor) -> Any:
         """Draw."""
         ...
+
+
+@runtime_checkable
+class PhotoToSplats(Protocol):
+    """Makes splats of a whole person from one photo and the fitted body; see `vivant.networks.Lifter`."""
+
+    def __call__(self, told: Any) -> Any:
+        """Predict."""
+        ...

@@ -24,7 +24,7 @@ class Limb(NamedTuple):
     """Radians."""
 
     lean: float = 0.0
-    """How much farther forward than the truth the guess points: trunks lean, thighs of dressed people do not."""
+    """How much farther forward than the truth the guess points: trunks lean, dressed thighs do not."""
 
 
 LIMBS = (
@@ -38,7 +38,7 @@ LIMBS = (
 )
 
 OVER_ANKLES, OVER_TOES = 0.033, 0.055
-"""Metres: how strictly who stands has the hips over ankles and toes; together that is 4 cm before the ankles."""
+"""Metres: how strictly who stands has the hips over ankles and toes: 4 cm before the ankles in all."""
 
 OURS_FROM_OPENCV = torch.tensor([1.0, -1.0, -1.0])
 """Level camera at the origin: right stays, down becomes -y, forward becomes -z."""
