@@ -64,10 +64,17 @@ def test_the_photo_joins_with_the_avatar_s_own_pose_and_camera() -> None:
     assert torch.equal(views.poses.local_quats[1], avatar.photo_pose.local_quats)
 
 
-def test_only_what_the_pictures_show_is_vouched_for() -> None:
+def test_only_what_the_pictures_show_is_vouched_for_and_the_rest_takes_its_guessed_colour_back() -> None:
     avatar = replace(make_avatar(800), trust=torch.zeros(800))
-    found = vouched(Context(), avatar, take_views(avatar, [0.0], [0.0]))
+    views = take_views(avatar, [0.0], [0.0])
+    odd = replace(avatar, splats=replace(avatar.splats, sh=avatar.splats.sh + 2.0))
+    found = vouched(Context(), avatar, odd, views)
     front, back = avatar.splats.means[:, 2] > 0.1, avatar.splats.means[:, 2] < -0.1
     assert float(found.trust[front].mean()) > 0.5 and float(found.trust[back].max()) < 0.05
-    both = vouched(Context(), replace(avatar, trust=torch.ones(800)), take_views(avatar, [0.0], [0.0]))
-    assert float(both.trust.min()) == 1.0
+    torch.testing.assert_close(found.splats.sh[back], avatar.splats.sh[back], atol=0.35, rtol=0)
+    seen = found.trust > 0.3
+    torch.testing.assert_close(found.splats.sh[seen], odd.splats.sh[seen])
+    both = vouched(Context(), avatar, replace(odd, trust=torch.ones(800)), views)
+    assert float(both.trust.min()) == 1.0 and torch.equal(both.splats.sh, odd.splats.sh)
+    with pytest.raises(BadInputError, match="800 before"):
+        vouched(Context(), avatar, make_avatar(700), views)

@@ -180,7 +180,9 @@ def _fit(
     fitted = tuple(number for number in kept if names[number] not in config.hold_out)
     measured = (*fitted, *(number for number in kept if names[number] in config.hold_out))
     views = views_from_capture(persons, placed, fitted)
-    better = run(vouched, run(reconstruct, avatar, views, config.refit), views)
+    better = run(reconstruct, avatar, views, config.refit)
+    if len(better.splats) == len(avatar.splats):
+        better = run(vouched, avatar, better, views)
     with run.step("measure_capture"):
         shown_names = tuple(names[number] for number in measured)
         every = views_from_capture(persons, placed, measured)

@@ -23,6 +23,9 @@ CAPTURE_REFIT = ReconstructConfig(iterations=600, loss=LossConfig(mask=1.0), rat
 """What is recommended for several real pictures. Clothes may stand far from the body: places move fast at
 first, and outlines, which real pictures tell well, count much."""
 
+HIDDEN = 0.3
+"""Splats with less trust take back a part of the colour that was guessed for them."""
+
 SIGHT_SIDE = 512
 """Pixels of the views in which it is judged what they show."""
 
@@ -68,12 +71,31 @@ def _padded(
     return whole
 
 
-def vouched(context: Context, avatar: Avatar, views: Views) -> Avatar:
-    """Trust what real pictures show: the report tells it from what is guessed."""
+def vouched(context: Context, start: Avatar, avatar: Avatar, views: Views) -> Avatar:
+    """Trust what real pictures show, and give back its guessed colour to what they hide.
+
+    A splat in the hollow of a knee shines through by a hundredth, and is pulled to any colour by what lies before
+    it; the next pose would show it.
+
+    Args:
+        context: Where it runs.
+        start: As the avatar was before it was fitted, splat by splat.
+        avatar: As it was fitted.
+        views: The pictures.
+
+    Raises:
+        BadInputError: If the avatars have not the same splats.
+    """
+    expect_counts("vouched", before=len(start.splats), after=len(avatar.splats))
     frames = prepare_frames(views, avatar.rig, SIGHT_SIDE, context.device)
     cloud = Cloud.of(avatar, avatar.splats.sh.shape[1], context.device)
     seen = look(cloud, frames, Corrections(avatar.rig, views.poses, RefineConfig())).seen
-    return replace(avatar, trust=torch.maximum(avatar.trust, seen.cpu()))
+    trust = torch.maximum(avatar.trust, seen.cpu())
+    known = (trust / HIDDEN).clamp(max=1)[:, None, None]
+    bands = avatar.splats.sh.shape[1] - start.splats.sh.shape[1]
+    guessed = torch.nn.functional.pad(start.splats.sh, (0, 0, 0, bands))
+    splats = replace(avatar.splats, sh=torch.lerp(guessed, avatar.splats.sh, known))
+    return replace(avatar, splats=splats, trust=trust)
 
 
 def with_photo(placed: Placed, avatar: Avatar) -> Placed:
