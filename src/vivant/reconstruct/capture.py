@@ -74,8 +74,8 @@ def _padded(
 def vouched(context: Context, start: Avatar, avatar: Avatar, views: Views) -> Avatar:
     """Trust what real pictures show, and give back its guessed colour to what they hide.
 
-    A splat in the hollow of a knee shines through by a hundredth, and is pulled to any colour by what lies before
-    it; the next pose would show it.
+    A splat in the hollow of a knee shines through by a hundredth, and is pulled to any colour by what lies
+    before it; the next pose would show it.
 
     Args:
         context: Where it runs.
