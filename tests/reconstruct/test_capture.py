@@ -64,7 +64,7 @@ def test_the_photo_joins_with_the_avatar_s_own_pose_and_camera() -> None:
     assert torch.equal(views.poses.local_quats[1], avatar.photo_pose.local_quats)
 
 
-def test_only_what_the_pictures_show_is_vouched_for_and_the_rest_takes_its_guessed_colour_back() -> None:
+def test_only_what_the_pictures_show_is_vouched_for_and_the_rest_takes_its_former_colour_back() -> None:
     avatar = replace(make_avatar(800), trust=torch.zeros(800))
     views = take_views(avatar, [0.0], [0.0])
     odd = replace(avatar, splats=replace(avatar.splats, sh=avatar.splats.sh + 2.0))
@@ -75,6 +75,6 @@ def test_only_what_the_pictures_show_is_vouched_for_and_the_rest_takes_its_guess
     seen = found.trust > 0.3
     torch.testing.assert_close(found.splats.sh[seen], odd.splats.sh[seen])
     both = vouched(Context(), avatar, replace(odd, trust=torch.ones(800)), views)
-    assert float(both.trust.min()) == 1.0 and torch.equal(both.splats.sh, odd.splats.sh)
+    assert float(both.trust.min()) == 1.0 and torch.equal(both.splats.sh, found.splats.sh)
     with pytest.raises(BadInputError, match="800 before"):
         vouched(Context(), avatar, make_avatar(700), views)

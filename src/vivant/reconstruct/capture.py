@@ -24,7 +24,7 @@ CAPTURE_REFIT = ReconstructConfig(iterations=600, loss=LossConfig(mask=1.0), rat
 first, and outlines, which real pictures tell well, count much."""
 
 HIDDEN = 0.3
-"""Splats with less trust take back a part of the colour that was guessed for them."""
+"""Splats that pictures show less of take back a part of the colour they had."""
 
 SIGHT_SIDE = 512
 """Pixels of the views in which it is judged what they show."""
@@ -72,7 +72,7 @@ def _padded(
 
 
 def vouched(context: Context, start: Avatar, avatar: Avatar, views: Views) -> Avatar:
-    """Trust what real pictures show, and give back its guessed colour to what they hide.
+    """Trust what real pictures show, and give back its former colour to what they hide.
 
     A splat in the hollow of a knee shines through by a hundredth, and is pulled to any colour by what lies
     before it; the next pose would show it.
@@ -91,7 +91,7 @@ def vouched(context: Context, start: Avatar, avatar: Avatar, views: Views) -> Av
     cloud = Cloud.of(avatar, avatar.splats.sh.shape[1], context.device)
     seen = look(cloud, frames, Corrections(avatar.rig, views.poses, RefineConfig())).seen
     trust = torch.maximum(avatar.trust, seen.cpu())
-    known = (trust / HIDDEN).clamp(max=1)[:, None, None]
+    known = (seen.cpu() / HIDDEN).clamp(max=1)[:, None, None]
     bands = avatar.splats.sh.shape[1] - start.splats.sh.shape[1]
     guessed = torch.nn.functional.pad(start.splats.sh, (0, 0, 0, bands))
     splats = replace(avatar.splats, sh=torch.lerp(guessed, avatar.splats.sh, known))
