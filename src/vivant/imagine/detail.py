@@ -1,10 +1,15 @@
 """Larger views than the generator makes: it says what changes, the coarse avatar keeps the detail."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vivant.imagine.generate import Generated
+
+SLOW = 0.04
+"""Standard deviation over the picture's side: quicker changes are the generator's noise, not its knowledge."""
 
 SOLID = 0.5
 """Least mask, of both pictures, where they are compared: rims differ by chance."""
@@ -17,7 +22,7 @@ def with_detail(
 ) -> Generated:
     """Add what a generator changed in small coarse pictures to large ones of the same views.
 
-    Slow changes of colour are the generator's, fine detail stays the coarse avatar's.
+    Slow changes of colour are the generator's; what is fine, or changes quickly, stays the coarse avatar's.
 
     Args:
         made: One person's views.
@@ -27,7 +32,8 @@ def with_detail(
     before, after = straight_colors(small), made.images[0]
     both = torch.minimum(small[:, 3], made.alphas[0])
     weight = both * (both > SOLID)
-    spread = _enlarged(torch.cat([(after - before) * weight[:, None], weight[:, None]], dim=1), large)
+    spread = torch.cat([(after - before) * weight[:, None], weight[:, None]], dim=1)
+    spread = _enlarged(_blurred(spread, SLOW * small.shape[-1]), large)
     change = spread[:, :3] / spread[:, 3:].clamp(min=1e-3)
     alpha_change = _enlarged((made.alphas[0] - small[:, 3])[:, None], large)[:, 0]
     alphas = (large[:, 3] + alpha_change).clamp(0, 1)
@@ -39,6 +45,17 @@ def with_detail(
 def straight_colors(flat: Float[Tensor, "views 4 size size"]) -> Float[Tensor, "views 3 size size"]:
     """Colours 0 to 1, not weighted by the mask, of pictures -1 to 1 that are 0 outside."""
     return ((flat[:, :3] / flat[:, 3:].clamp(min=1e-3)).clamp(-1, 1) + 1) / 2
+
+
+def _blurred(
+    pictures: Float[Tensor, "views channels size size"], sigma: float
+) -> Float[Tensor, "views channels size size"]:
+    """Gaussian, along one axis and then along the other; nothing lies outside."""
+    reach = max(1, math.ceil(2.5 * sigma))
+    window = torch.exp(-torch.arange(-reach, reach + 1).to(pictures).square() / (2 * sigma**2))
+    kernel = (window / window.sum()).expand(pictures.shape[1], 1, 1, -1)
+    along = torch.nn.functional.conv2d(pictures, kernel, padding=(0, reach), groups=len(kernel))
+    return torch.nn.functional.conv2d(along, kernel.mT, padding=(reach, 0), groups=len(kernel))
 
 
 def _enlarged(small: Tensor, large: Tensor) -> Tensor:
