@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from tests import fakes
-from tests.imagine.test_views import NERF, card
+from tests.imagine.test_views import LIFTER, card
 from tests.networks.test_view_unet import TINY, network
 
 from vivant.core.errors import BadInputError
@@ -15,7 +15,7 @@ from vivant.core.progress import Event, Noted
 from vivant.core.run import Run
 from vivant.core.video import read_video
 from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig
-from vivant.networks import HumanNerf, save_weights
+from vivant.networks import Lifter, save_weights
 from vivant.recipes import Files, build_and_deliver, create, film_paths, load_recipe
 from vivant.records import Views
 
@@ -25,8 +25,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     save_weights(network(), TINY, card(), folder / "view.safetensors")
-    save_weights(HumanNerf(NERF), NERF, card(), folder / "nerf.safetensors")
-    return {"weights": str(folder / "view.safetensors"), "nerf_weights": str(folder / "nerf.safetensors")}
+    save_weights(Lifter(LIFTER), LIFTER, card(), folder / "lifter.safetensors")
+    return {"weights": str(folder / "view.safetensors"), "lifter_weights": str(folder / "lifter.safetensors")}
 
 
 def refine_config(weights: dict[str, str], **more: Any) -> Any:

@@ -1,9 +1,10 @@
-"""GAS: a NeRF of the person guides one generator, which makes views from all round and a clip in other poses.
+"""GAS: dense renders of the person guide one generator, which makes views from all round and clips in poses.
 
 After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator told its pictures and the
 body's normals, one model for views and poses by a switcher, guidance that may grow towards the back. Here the
-generator is our own small one; the films are results of their own (`--videos`), and the views rebuild the
-avatar's colours.
+generator is our own small one, and guides are drawn by our lifter, for the small NeRF in the package mistakes
+tones (`--views.guide nerf` takes it). The films are results of their own (`--videos`), and the views rebuild
+the avatar's colours.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from vivant.recipes.imagined import fit_to_imagined
 from vivant.reconstruct import IMAGINED_REFIT, PHOTO_REFIT, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
-ENGINES = ("mediapipe", "vivant-nerf", "vivant-view")
+ENGINES = ("mediapipe", "vivant-lifter", "vivant-view")
 """Names in the engines' table of what this recipe uses."""
 
 FRAMES = 20
@@ -40,7 +41,7 @@ class Config:
     views: ImagineConfig = field(
         default_factory=lambda: ImagineConfig(
             plan=PlanConfig(views=FRAMES, kind="level"),
-            guide="nerf",
+            guide="lifter",
             begin="noise",
             generate=MEAN_ESTIMATE,
             guidance="triangular",
@@ -49,7 +50,7 @@ class Config:
     poses: ImagineConfig = field(
         default_factory=lambda: ImagineConfig(
             plan=PlanConfig(views=FRAMES),
-            guide="nerf",
+            guide="lifter",
             begin="noise",
             generate=MEAN_ESTIMATE,
         )

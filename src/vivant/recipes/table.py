@@ -36,7 +36,7 @@ RECIPES = (
     Recipe(
         "gas",
         "vivant.recipes.gas",
-        "Then views and a moving clip are imagined from a NeRF, and it is refitted.",
+        "Then views and a moving clip are imagined from dense renders, and it is refitted.",
     ),
 )
 
