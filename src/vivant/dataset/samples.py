@@ -17,6 +17,7 @@ from vivant.dataset.scenes import photograph, random_background, random_camera, 
 from vivant.dataset.splits import VALIDATION_WARDROBE, is_validation
 from vivant.dataset.truth import canonical_colors, observe, sample_files
 from vivant.dataset.wardrobe import Wardrobe
+from vivant.mesh import random_lighting
 from vivant.records import Rig
 
 
