@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from vivant.imagine.detail import straight_colors, with_detail
@@ -39,3 +41,15 @@ def test_a_change_of_colour_reaches_the_rim_and_leaves_the_stripes() -> None:
     assert float(grown.images[0, :, 1][solid].std()) > 0.2
     assert float(grown.images[0].permute(0, 2, 3, 1)[~solid].abs().max()) == 0
     assert float((grown.normals[0, :, 2][solid] + 1).abs().max()) < 1e-5
+
+
+def test_quick_changes_are_left_to_the_coarse_avatar() -> None:
+    small, large = coarse(64), coarse(128)
+    flicker = (torch.arange(64) % 2).float() - 0.5
+    grown = with_detail(
+        replace(made(small, 0.0), images=(straight_colors(small) + 0.2 * flicker)[None]), small, large
+    )
+    inside = torch.zeros(128, 128, dtype=torch.bool)
+    inside[44:84, 44:84] = True
+    change = (grown.images[0, 0] - straight_colors(large)[0])[:, inside]
+    assert float(change.abs().max()) < 0.02

@@ -1,11 +1,20 @@
+import numpy as np
+import pytest
 import torch
 from tests.networks.figures import rig
 
 from vivant.core.cameras import Cameras, orbit
-from vivant.mesh import rasterize_mesh, vertex_normals
+from vivant.mesh import (
+    Texture,
+    TexturedMesh,
+    draw_textured,
+    random_lighting,
+    rasterize_mesh,
+    vertex_normals,
+)
 from vivant.records import Splats
 from vivant.splat import rasterize, sh_from_colors
-from vivant.training.drawing import draw_faces, smooth_normals, spread
+from vivant.training.drawing import draw_faces, lit_colors, smooth_normals, spread
 from vivant.training.splatting import draw_splats
 
 
@@ -90,3 +99,19 @@ def test_a_dense_body_is_drawn_whole() -> None:
     # Splats behind so many others that a square leaves out are hidden nearly everywhere.
     torch.testing.assert_close(drawn.color, truth.color, atol=2e-2, rtol=0)
     assert float((drawn.alpha - truth.alpha).abs().mean()) < 1e-3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_light_is_the_textured_renderers(seed: int) -> None:
+    verts = torch.tensor([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.4], [-1.0, 1.0, 0.2]])
+    faces, color = torch.tensor([[0, 1, 2]]), torch.tensor([0.6, 0.4, 0.2])
+    lighting = random_lighting(np.random.default_rng(seed)).from_front()
+    mesh = TexturedMesh(
+        faces, torch.zeros(3, 2), faces, torch.zeros(1, dtype=torch.long), (Texture.plain((0.6, 0.4, 0.2)),),
+        torch.zeros(1, dtype=torch.bool), torch.arange(3),
+    )  # fmt: skip
+    drawn = draw_textured(verts, mesh, orbit(torch.zeros(3), [0.0], extent=2.0, width=32, height=32), lighting)
+    ours = lit_colors(color.expand(3, 3), smooth_normals(verts[None], faces), lighting)
+    inside = drawn.alpha[0] > 0.999
+    # Textures are of bytes.
+    torch.testing.assert_close(drawn.color[0][inside].mean(0), ours[0, 0], atol=0.01, rtol=0)

@@ -53,6 +53,14 @@ def test_tasks_differ_in_what_changes(task: str) -> None:
         torch.testing.assert_close(batch.photo_joints[0], joints[0])
 
 
+def test_tall_and_short_people_fit_into_the_picture() -> None:
+    source = People(dataclasses.replace(PEOPLE, size=64, people=6, pool=12, tasks=("view",)), "cpu")
+    images = source.batch(0).images[:, :, 3]
+    rim = torch.ones(64, 64, dtype=torch.bool)
+    rim[1:-1] = False
+    assert float(images[..., rim].max()) == 0
+
+
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(BadInputError, match="fly"):
         People(dataclasses.replace(PEOPLE, tasks=("fly",)), "cpu")
