@@ -24,7 +24,7 @@ from vivant.fit.placement import pose_of
 from vivant.fit.reduced import Points, State, join_points, place_points
 from vivant.fit.silhouette import Mask, Outside, pair_outline, prepare_mask, sample_skin
 from vivant.fit.solve import Anatomy, Prior, Problem, activate, minimise
-from vivant.fit.stages import FACE_STEP, FACE_TRUST, OUTLINE_TRUST, OUTSIDE_TRUST
+from vivant.fit.stages import FACE_STEP, FACE_TRUST, OUTLINE_TRUST, OUTSIDE_TRUST, posed_verts
 from vivant.fit.terms import Reprojection, Term
 from vivant.records import BODY_POINTS, Avatar, Hand, Person, Placed, Pose
 
@@ -146,7 +146,7 @@ def _into_the_body_s_world(
     if int((on_body.weight > 0.05).sum()) < SEEN_POINTS:
         raise BadInputError(_no_agreement(f"only {int((on_body.weight > 0.05).sum())} points of the body meet"))
     rotation = trunk_rotation(met.points).T
-    hips = (met.points[23] + met.points[24]) / 2
+    hips = met.points[[BODY_POINTS.index(f"{side}_hip") for side in ("left", "right")]].mean(0)
     model = load_anny()
     anatomy = Anatomy(model, model_skeleton(model), make_freedoms(model))
     standing = place_points(landmarks.body, anatomy.pose(_standing(anatomy, avatar)))
@@ -264,7 +264,7 @@ def _outlined(sitting: Sitting, eyes: list[Eye], state: State) -> tuple[Points, 
     model, first = sitting.anatomy.model, len(points)
     skin = sample_skin(model, SKIN_SAMPLES)
     points = join_points([points, surface_points(model, skin.verts)])
-    verts = _posed_verts(sitting.anatomy, state)
+    verts = posed_verts(sitting.anatomy, state)
     for eye, evidence, mask in zip(eyes, sitting.evidence, sitting.masks, strict=True):
         if mask is None:
             continue
@@ -278,12 +278,6 @@ def _outlined(sitting: Sitting, eyes: list[Eye], state: State) -> tuple[Points, 
         )  # fmt: skip
         terms += seen_from(eye, outside, outline)
     return points, terms
-
-
-def _posed_verts(anatomy: Anatomy, state: State) -> Float[Tensor, "verts 3"]:
-    from vivant.fit.stages import posed_verts
-
-    return posed_verts(anatomy, state)
 
 
 def _fit_hands(sitting: Sitting, eyes: list[Eye], state: State, steps: int) -> State:
