@@ -97,34 +97,14 @@ def blend_tiles_backward(
         # Without a gradient of depth the fourth number of the payload gets none: a shorter loop.
         if deep or group >= 0:
             _blend_backward(
-                begin,
-                end,
-                left,
-                top,
-                records,
-                integers,
-                tile_splats,
-                tile_slots,
-                planes,
-                open_rows,
-                slots,
-                True,
-            )
+                begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows,
+                slots, True,
+            )  # fmt: skip
         else:
             _blend_backward(
-                begin,
-                end,
-                left,
-                top,
-                records,
-                integers,
-                tile_splats,
-                tile_slots,
-                planes,
-                open_rows,
-                slots,
-                False,
-            )
+                begin, end, left, top, records, integers, tile_splats, tile_slots, planes, open_rows,
+                slots, False,
+            )  # fmt: skip
 
 
 @part
