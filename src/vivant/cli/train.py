@@ -28,6 +28,12 @@ class TrainOptions:
     wearers: Annotated[Path | None, named("FILE")] = None
     """People to draw, from tools/bake_wearers.py. Without it people are made up."""
 
+    avatars: Annotated[Path | None, named("FOLDER")] = None
+    """People with real coarse avatars, from tools/bake_avatars.py: what there is to mend."""
+
+    avatars_share: float = 0.75
+    """Part of the batches that shows them; the others show people drawn on the fly."""
+
     start: Annotated[Path | None, named("FILE")] = None
     """Weights to begin from."""
 
@@ -63,7 +69,7 @@ def run(arguments: list[str]) -> int:
     import torch
 
     from vivant.core.run import Context, Run
-    from vivant.training import People, find_training, read_wearers, train
+    from vivant.training import BakedPeople, Mixed, People, Source, find_training, read_wearers, train
 
     device = options.device
     if device == "auto":
@@ -78,7 +84,14 @@ def run(arguments: list[str]) -> int:
     command = " ".join(["vivant train", *arguments])
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         with Run(context=Context(device, options.seed, listener)).step("train") as context:
-            source = People(people, device, read_wearers(options.wearers) if options.wearers else None)
+            crowd = read_wearers(options.wearers) if options.wearers else None
+            source: Source = People(people, device, crowd)
+            if options.avatars:
+                baked = BakedPeople(
+                    options.avatars, people=people.people, views=people.views, size=people.size,
+                    seed=options.seed, device=device,
+                )  # fmt: skip
+                source = Mixed(baked, source, options.avatars_share)
             made = train(
                 context, training.objective, source, config, folder, command=command, start=options.start
             )

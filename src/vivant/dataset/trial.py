@@ -129,12 +129,19 @@ def subject_names(config: PeopleConfig, count: int) -> tuple[str, ...]:
 
 
 def photographed(config: PeopleConfig, name: str, random: np.random.Generator) -> Subject:
-    """Pose, light and photograph somebody."""
+    """Dress somebody by name, pose, light and photograph them."""
     if name.startswith("wardrobe_") and config.wardrobe_folder is not None:
         figure = Wardrobe(config.wardrobe_folder).figure(int(name.removeprefix("wardrobe_")))
     else:
         assert config.people_folder is not None
         figure = PeopleFolder(config.people_folder).figure(name)
+    return photographed_figure(config, name, figure, random)
+
+
+def photographed_figure(
+    config: PeopleConfig, name: str, figure: Figure, random: np.random.Generator
+) -> Subject:
+    """Pose, light and photograph somebody who is dressed already; only the motions of the config count."""
     source = PoseSource(config.motion_folder)
     _, pose = source.random(random, figure.body, calm=True)
     others = tuple(_label(*source.random(random, figure.body)) for _ in range(NEW_POSES))

@@ -25,6 +25,10 @@ POINTS = 1024
 TOGETHER = 4
 """Views that a NeRF draws at once: it bounds memory."""
 
+FINE_SIDE = 512
+"""Pixels a side at which splats are drawn at least. The rasteriser's low-pass filter widens all of them by a
+part of a pixel: drawn at 128 px a body covers a quarter more than it does, here 3 % more."""
+
 
 def splat_guides(
     avatar: Avatar, cameras: Cameras, poses: Pose
@@ -35,10 +39,10 @@ def splat_guides(
     pictures, trusts = [], []
     for view in range(len(cameras)):
         posed = pose_splats(avatar.splats, avatar.binding, transforms[view])
-        drawn = rasterize(posed, cameras[view], features=avatar.trust[:, None], normals=False)
-        pictures.append(torch.cat([drawn.color[0, ..., :3], drawn.alpha[0, ..., None]], dim=-1))
-        trusts.append(drawn.color[0, ..., 3] / drawn.alpha[0].clamp(min=1e-3))
-    return flat_colors(torch.stack(pictures).permute(0, 3, 1, 2)), torch.stack(trusts).clamp(0, 1)
+        drawn = _drawn(posed, cameras[view], avatar.trust[:, None])
+        pictures.append(drawn[[0, 1, 2, 4]])
+        trusts.append(drawn[3] / drawn[4].clamp(min=1e-3))
+    return flat_colors(torch.stack(pictures)), torch.stack(trusts).clamp(0, 1)
 
 
 @torch.no_grad()
@@ -64,9 +68,19 @@ def lifter_guides(
     pictures = []
     for view in range(len(cameras)):
         splats = Splats(means[view], quats[view], sizes, opacities, colors)
-        drawn = rasterize(splats, cameras[view], normals=False)
-        pictures.append(torch.cat([drawn.color[0], drawn.alpha[0, ..., None]], dim=-1))
-    return flat_colors(torch.stack(pictures).permute(0, 3, 1, 2))
+        pictures.append(_drawn(splats, cameras[view]))
+    return flat_colors(torch.stack(pictures))
+
+
+def _drawn(
+    splats: Splats, camera: Cameras, features: Float[Tensor, "splats features"] | None = None
+) -> Float[Tensor, "channels size size"]:
+    """Premultiplied colours, features, mask: drawn fine, then averaged."""
+    finer = -(-FINE_SIDE // camera.width)
+    fine = camera.resized(camera.width * finer, camera.height * finer)
+    drawn = rasterize(splats, fine, features=features, normals=False)
+    planes = torch.cat([drawn.color[0], drawn.alpha[0, ..., None]], dim=-1).permute(2, 0, 1)
+    return torch.nn.functional.avg_pool2d(planes[None], finer)[0]
 
 
 def _photographed(avatar: Avatar, photo: FramedPhoto, count: int, device: torch.device) -> Photographed:

@@ -109,7 +109,7 @@ def conditions_of(
         reference=torch.cat([photo.rgba, body_normals(avatar, photo.camera, seen)[0]])[None],
         guide=guide[None],
         normals=body_normals(avatar, cameras, poses)[None],
-        skeleton=2 * _skeleton(avatar, cameras, poses)[None] - 1,
+        skeleton=2 * skeletons(avatar, cameras, poses)[None] - 1,
         rays=rays[None],
         keep=torch.ones(1, len(KINDS)),
         task=torch.tensor([TASKS.index(task)]),
@@ -126,7 +126,12 @@ def body_normals(avatar: Avatar, cameras: Cameras, poses: Pose) -> Float[Tensor,
     return torch.nn.functional.normalize(torch.stack(made).permute(0, 3, 1, 2), dim=1)
 
 
-def _skeleton(avatar: Avatar, cameras: Cameras, poses: Pose) -> Float[Tensor, "views 3 size size"]:
+def skeletons(avatar: Avatar, cameras: Cameras, poses: Pose) -> Float[Tensor, "views 3 size size"]:
+    """Bones as coloured lines, 0 to 1; 0 outside.
+
+    Raises:
+        BadInputError: If the rig has other joints than the anny body.
+    """
     rig = avatar.rig
     transforms = forward_kinematics(rig.joint_parents, rig.joints_world, poses)
     try:

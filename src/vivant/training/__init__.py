@@ -1,6 +1,7 @@
 """Making the weights of our own networks: data, objectives, and one loop for all."""
 
-from vivant.training.batch import Source, TrainBatch
+from vivant.training.avatar_files import BakedPeople
+from vivant.training.batch import Mixed, Source, TrainBatch
 from vivant.training.loop import TrainConfig, Trained, train
 from vivant.training.objectives import Judged, Objective
 from vivant.training.people import People, PeopleConfig
@@ -10,8 +11,10 @@ from vivant.training.wearers import Crowd, Wearer, made_up_wearer
 
 __all__ = [
     "SIZES",
+    "BakedPeople",
     "Crowd",
     "Judged",
+    "Mixed",
     "Objective",
     "People",
     "PeopleConfig",

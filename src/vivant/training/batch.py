@@ -1,13 +1,16 @@
 """What every training sees: some people, each with one photo and with views of the truth."""
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from vivant.core.errors import BadInputError
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class TrainBatch:
     task: Int[Tensor, " people"]
     """Number in `vivant.networks.TASKS`."""
 
+    baked: Bool[Tensor, " people"]
+    """Whether the guides are a real coarse avatar's, with its own faults; others are spoilt on purpose."""
+
     def to(self, device: torch.device | str) -> "TrainBatch":
         """Same batch on a device."""
         return TrainBatch(*(getattr(self, field.name).to(device) for field in dataclasses.fields(self)))
@@ -52,6 +58,12 @@ class TrainBatch:
         """One person alone."""
         picked = (getattr(self, field.name)[index : index + 1] for field in dataclasses.fields(self))
         return TrainBatch(*picked)
+
+
+def joined(several: Sequence[TrainBatch]) -> TrainBatch:
+    """People of several batches as one."""
+    names = [field.name for field in dataclasses.fields(TrainBatch)]
+    return TrainBatch(*(torch.cat([getattr(batch, name) for batch in several]) for name in names))
 
 
 @runtime_checkable
@@ -70,6 +82,31 @@ class Source(Protocol):
     def validation(self, number: int) -> TrainBatch:
         """Make a batch of people that no training batch shows."""
         ...
+
+
+class Mixed:
+    """Batches of two sources in turn; validation is the first one's."""
+
+    def __init__(self, first: Source, second: Source, share: float) -> None:
+        """Share: the first one's part of the batches, 0 to 1.
+
+        Raises:
+            BadInputError: If the share is out of range.
+        """
+        if not 0 <= share <= 1:
+            raise BadInputError(f"A share of {share} is asked for; it must be from 0 to 1.")
+        self.first, self.second, self.share = first, second, share
+        self.description = f"{share:.0%} {first.description}; else {second.description}"
+        self.licence = "; ".join(dict.fromkeys([first.licence, second.licence]))
+
+    def batch(self, number: int) -> TrainBatch:
+        """Make one batch; the same number gives the same batch."""
+        turn = math.floor((number + 1) * self.share) > math.floor(number * self.share)
+        return (self.first if turn else self.second).batch(number)
+
+    def validation(self, number: int) -> TrainBatch:
+        """Make a batch of people that no training batch shows."""
+        return self.first.validation(number)
 
 
 def batches(source: Source, start: int, stride: int = 1) -> Iterator[TrainBatch]:

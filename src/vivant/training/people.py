@@ -148,7 +148,8 @@ class People:
         told = (guides[1:], body[1:], skeleton[1:], matrices[1:], intrinsics[1:], joints[1:])
         views = (images[1:], normals[1:], *told)
         number = torch.tensor([TASKS.index(task)], device=self.device)
-        return (*photo, *(value[None] for value in views), wearer.body_verts[None], number)
+        last = (wearer.body_verts[None], number, torch.zeros_like(number, dtype=torch.bool))
+        return (*photo, *(value[None] for value in views), *last)
 
     def _poses(self, task: str, g: torch.Generator) -> Pose:
         """The photo's pose, then the views'."""

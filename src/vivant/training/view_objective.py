@@ -50,8 +50,9 @@ class ViewObjective:
         """Squared error of the clean estimate, weighted so that all noise levels count alike (EDM)."""
         clean = clean_views(batch)
         conditions = conditions_of(batch, self.config)
-        spoilt = dataclasses.replace(conditions, guide=coarse_guides(conditions.guide, generator))
-        conditions = spoilt.dropped(DROP, generator)
+        spoilt = coarse_guides(conditions.guide, generator)
+        guide = torch.where(batch.baked[:, None, None, None, None], conditions.guide, spoilt)
+        conditions = dataclasses.replace(conditions, guide=guide).dropped(DROP, generator)
         sigma = draw_sigmas(len(clean), generator, mean=self.noise).to(clean)
         noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
         noisy = add_noise(clean, noise, sigma)
@@ -81,7 +82,7 @@ class ViewObjective:
         config = SamplerConfig(steps=1, window=batch.images.shape[1], overlap=0)
         made = sample(denoise, tuple(clean.shape), config, torch.Generator().manual_seed(0), device=device)
         shown, true, guide = (seen_colors(views) for views in (made[:, 0], clean[:, 0], conditions.guide))
-        mask = batch.images[:, :, 3:].flatten(0, 1)
+        mask = torch.maximum(batch.images[:, :, 3:], batch.guides[:, :, 3:]).flatten(0, 1)
         rows = []
         for person in range(min(len(clean), 4)):
             photo = batch.photo[person, :3]
