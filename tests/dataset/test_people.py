@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import KDTree
 from tests.dataset.conftest import write_boxes
 
-from vivant.body import forward_kinematics, load_anny, pose_verts
+from vivant.body import forward_kinematics, load_anny, part_labels, pose_verts
 from vivant.core.errors import BadFileError
 from vivant.core.rotations import multiply_quats, quats_from_rotvecs
 from vivant.dataset import Figure, PeopleFolder, fitted, is_validation, pose_figure
 from vivant.dataset.figure import ANNY_FROM_MIXAMO, carried_joints
 from vivant.dataset.fitted import fit_to_rig
 from vivant.dataset.people import gender_of, identity_of, outfit_of
+from vivant.mesh import vertex_normals
 from vivant.records import Pose, Rig
 
 
@@ -53,11 +55,8 @@ def test_a_bent_elbow_moves_forearm_and_hand_only_and_keeps_lengths(figure: Figu
             assert after == pytest.approx(before, abs=1e-4)
 
 
-def test_the_fit_finds_the_body_that_a_rig_was_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitted, "STEPS", 160)
-    model = load_anny()
-    shape = model.default_shape(gender=1.0, height=0.55, weight=0.6)
-    body = model.rig(shape)
+def dressed_rig(body: Rig, *, cloth_m: float = 0.0, hips_back_m: float = 0.0) -> Rig:
+    """A rig with Mixamo's names made from a posed body, blown up by so much cloth, its hips' joints put back."""
     quats = torch.zeros(len(body.joint_names), 4)
     quats[:, 0] = 1
     for side, sign in (("L", 1.0), ("R", -1.0)):
@@ -65,11 +64,16 @@ def test_the_fit_finds_the_body_that_a_rig_was_made_from(monkeypatch: pytest.Mon
     pose = Pose(quats, torch.tensor([0.1, 0.0, 0.2]))
     transforms = forward_kinematics(body.joint_parents, body.joints_world, pose)
     places = (transforms[:, :3, :3] @ body.joints_world[..., None])[..., 0] + transforms[:, :3, 3]
+    for name in ("upperleg01.L", "upperleg01.R"):
+        places[body.joint(name), 2] -= hips_back_m
     theirs = {ours: name for name, ours in ANNY_FROM_MIXAMO.items()}
     frames = torch.eye(4).repeat(len(places), 1, 1)
     frames[:, :3, 3] = places
-    rig = Rig(
-        verts=pose_verts(body, pose),
+    verts = pose_verts(body, pose)
+    dressed = part_labels(body).member("torso", "hips", "left_thigh", "right_thigh", "left_shin", "right_shin")
+    thick = cloth_m * dressed.float()[:, None]
+    return Rig(
+        verts=verts + thick * vertex_normals(verts, body.faces),
         faces=body.faces,
         joint_names=tuple(theirs.get(name, f"other_{name}") for name in body.joint_names),
         joint_parents=body.joint_parents,
@@ -79,10 +83,33 @@ def test_the_fit_finds_the_body_that_a_rig_was_made_from(monkeypatch: pytest.Mon
         uv=body.uv,
         uv_faces=body.uv_faces,
     )
+
+
+def test_the_fit_finds_the_body_that_a_rig_was_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitted, "STEPS", 160)
+    model = load_anny()
+    rig = dressed_rig(model.rig(model.default_shape(gender=1.0, height=0.55, weight=0.6)))
     found = fit_to_rig(rig, model, gender=1.0)
     assert found.error_mm < 6
     height = model.phenotype_names.index("height")
     assert float(found.shape.coefficients[height]) == pytest.approx(0.55, abs=0.08)
+
+
+def test_no_skin_comes_out_of_the_cloth_where_another_kind_of_rig_has_its_hips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fitted, "STEPS", 160)
+    model = load_anny()
+    # The rig's hips lie 4 cm behind anny's: a body that followed them would stick out behind.
+    rig = dressed_rig(model.rig(model.default_shape(gender=0.0)), cloth_m=0.015, hips_back_m=0.04)
+    found = fit_to_rig(rig, model, gender=0.0)
+    body = model.rig(found.shape)
+    verts = pose_verts(body, found.pose)
+    near, index = KDTree(rig.verts.numpy()).query(verts.numpy())
+    outside = ((verts - rig.verts[index]) * vertex_normals(rig.verts, rig.faces)[index]).sum(1)
+    # Between the thighs the nearest cloth may be the other leg's, so the hips are not counted.
+    worn = part_labels(body).member("torso", "left_thigh", "right_thigh")
+    assert float((outside[worn] > 0.002).float().mean()) < 0.1
 
 
 def test_a_fit_is_found_once(boxes: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,15 @@ def test_quick_changes_are_left_to_the_coarse_avatar() -> None:
     inside[44:84, 44:84] = True
     change = (grown.images[0, 0] - straight_colors(large)[0])[:, inside]
     assert float(change.abs().max()) < 0.02
+
+
+def test_where_an_outline_grows_colours_go_on_as_they_are_near_by() -> None:
+    small, large = coarse(64), coarse(128)
+    red = torch.cat([small[:, 3:] * torch.tensor([1.0, -1, -1])[:, None, None], small[:, 3:]], dim=1)
+    wide = torch.nn.functional.interpolate(red, scale_factor=2.0)
+    bigger = torch.nn.functional.max_pool2d(small[:, 3:], 5, 1, 2)[:, 0]
+    grown = with_detail(replace(made(red, 0.0), alphas=bigger[None]), red, wide)
+    new = (grown.alphas[0] > 0.9) & (large[:, 3] == 0)
+    assert int(new.sum()) > 300
+    shown = grown.images[0].permute(0, 2, 3, 1)[new]
+    torch.testing.assert_close(shown, torch.tensor([1.0, 0, 0]).expand(len(shown), 3), atol=1e-3, rtol=0)

@@ -21,7 +21,7 @@ from vivant.imagine import (
     imagine_views,
 )
 from vivant.networks import HumanNerf, Lifter, LifterConfig, ModelCard, NerfConfig, save_weights
-from vivant.records import Pose
+from vivant.records import Avatar, Pose
 
 NERF = NerfConfig(side=16, channels=(8, 16), width=16, layers=1, coarse=8, fine=4)
 LIFTER = LifterConfig(width=24, layers=1, heads=2, anchors=256, splats=8, channels=(8, 16), detail=8)
@@ -77,6 +77,28 @@ def test_what_the_photo_shows_is_not_learned_from_imagined_views(weights: dict[s
     assert float(front.mean()) < 0.1 * float(back.mean())
     assert float(back.max()) <= 0.4 + 1e-6 and float(back.max()) > 0.35
     assert float(views.trust[views.alphas < 0.1].max()) == 0
+
+
+def test_a_small_guide_covers_as_much_as_a_large_one() -> None:
+    from vivant.imagine.guides import splat_guides
+
+    # The rasteriser widens splats by a part of a pixel: drawn at once, few pixels would show a fatter person.
+    avatar, areas = fakes.avatar(), []
+    for size in (48, 512):
+        drawn, _ = splat_guides(avatar, fakes.camera().resized(size, size), in_photo(avatar))
+        areas.append(float(drawn[0, 3].mean()))
+    assert areas[0] == pytest.approx(areas[1], rel=0.002)
+
+
+def in_photo(avatar: Avatar) -> Pose:
+    return Pose(avatar.photo_pose.local_quats[None], avatar.photo_pose.root[None])
+
+
+def test_outlines_count_from_the_sides_only(weights: dict[str, str]) -> None:
+    views = imagine_views(Context(), fakes.avatar(), fakes.person(), config(weights, outline=0.5))
+    beside = [views.trust[view][views.alphas[view] < 0.1] for view in range(4)]
+    for view, expected in ((0, 0.0), (1, 0.5), (2, 0.0), (3, 0.5)):
+        torch.testing.assert_close(beside[view], torch.full_like(beside[view], expected), atol=2e-3, rtol=0)
 
 
 def test_the_first_camera_stands_where_the_photo_was_taken(weights: dict[str, str]) -> None:

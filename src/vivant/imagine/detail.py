@@ -11,6 +11,9 @@ from vivant.imagine.generate import Generated
 SLOW = 0.04
 """Standard deviation over the picture's side: quicker changes are the generator's noise, not its knowledge."""
 
+RIM = 0.02
+"""Standard deviation over the picture's side by which colours are carried beyond the rim."""
+
 SOLID = 0.5
 """Least mask, of both pictures, where they are compared: rims differ by chance."""
 
@@ -37,9 +40,17 @@ def with_detail(
     change = spread[:, :3] / spread[:, 3:].clamp(min=1e-3)
     alpha_change = _enlarged((made.alphas[0] - small[:, 3])[:, None], large)[:, 0]
     alphas = (large[:, 3] + alpha_change).clamp(0, 1)
-    images = (straight_colors(large) + change).clamp(0, 1) * (alphas[:, None] > 0)
+    images = (_beyond_the_rim(large) + change).clamp(0, 1) * (alphas[:, None] > 0)
     normals = torch.nn.functional.normalize(_enlarged(made.normals[0], large), dim=1)
     return Generated(images[None], alphas[None], (normals * (alphas[:, None] > SOLID))[None])
+
+
+def _beyond_the_rim(large: Float[Tensor, "views 4 large large"]) -> Float[Tensor, "views 3 large large"]:
+    """Colours that go on outside the mask as they are near by inside: an outline may grow."""
+    inside = straight_colors(large)
+    solid = (large[:, 3:] > SOLID).float()
+    near = _blurred(torch.cat([inside * solid, solid], dim=1), RIM * large.shape[-1])
+    return torch.where(solid > 0, inside, near[:, :3] / near[:, 3:].clamp(min=1e-3))
 
 
 def straight_colors(flat: Float[Tensor, "views 4 size size"]) -> Float[Tensor, "views 3 size size"]:

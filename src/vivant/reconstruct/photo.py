@@ -20,7 +20,7 @@ from vivant.records import Avatar, Body, Person, Pose, Rig, Views
 from vivant.splat import pose_splats, rasterize
 
 PHOTO_REFIT = ReconstructConfig(
-    iterations=30,
+    iterations=45,
     coarse=2.5e-3,
     max_side=1024,
     unseen="still",
