@@ -30,9 +30,10 @@ from vivant.dataset import PeopleConfig
 from vivant.dataset.samples import random_figure
 from vivant.dataset.trial import Subject, main_joints, photographed_figure, write_photo
 from vivant.dataset.truth import observe
+from vivant.engines.own_networks import load_lifter
 from vivant.evaluate import align
 from vivant.fit import fit_body
-from vivant.imagine.guides import splat_guides
+from vivant.imagine.guides import lifter_guides, splat_guides
 from vivant.imagine.told import Place, body_normals, frame_photo, place_in_photo, skeletons
 from vivant.lift import lift
 from vivant.networks import TASKS
@@ -100,7 +101,8 @@ def bake(job: Job) -> str:
         avatar, person = coarse_avatar(subject, job.folder / f"{name}.avatar")
     except VivantError as error:
         return f"{name}: {error}"
-    write_person(told_about(subject, avatar, person, job, random), path, licence=figure.licence)
+    batch, lifted = told_about(subject, avatar, person, job, random)
+    write_person(batch, path, licence=figure.licence, lifted=lifted)
     return f"{name}: {figure.name}"
 
 
@@ -121,8 +123,11 @@ def coarse_avatar(subject: Subject, kept: Path) -> tuple[Avatar, Person]:
 
 def told_about(
     subject: Subject, avatar: Avatar, person: Person, job: Job, random: np.random.Generator
-) -> TrainBatch:
-    """Draw avatar and truth from all round, in the pose that was found, in the world that trainings have."""
+) -> tuple[TrainBatch, Tensor]:
+    """Draw avatar and truth from all round, in the pose that was found, in the world that trainings have.
+
+    The lifter's pictures of the same views come beside them.
+    """
     place, pose = place_in_photo(avatar), avatar.photo_pose
     cameras = _round(place, job, random)
     count = len(cameras)
@@ -136,7 +141,9 @@ def told_about(
     to_training = _front_at_z(place)
     back = torch.linalg.inv(to_training)
     turned = to_training @ joints
-    return TrainBatch(
+    lifter, _ = load_lifter("")
+    lifted = _premultiplied(lifter_guides(lifter, avatar, photo, cameras, poses))[None]
+    batch = TrainBatch(
         photo=_premultiplied(photo.rgba[None]),
         photo_normals=body_normals(avatar, photo.camera, once),
         photo_depth=shown.depth * (shown.alpha > 0.5),
@@ -155,6 +162,7 @@ def told_about(
         task=torch.tensor([TASKS.index("view")]),
         baked=torch.tensor([True]),
     )
+    return batch, lifted
 
 
 def _round(place: Place, job: Job, random: np.random.Generator) -> Cameras:

@@ -56,7 +56,7 @@ def test_a_bent_elbow_moves_forearm_and_hand_only_and_keeps_lengths(figure: Figu
 
 
 def dressed_rig(body: Rig, *, cloth_m: float = 0.0, hips_back_m: float = 0.0) -> Rig:
-    """A rig with Mixamo's names made from a posed body, blown up by so much cloth, its hips' joints put back."""
+    """A rig with Mixamo's names, of a posed body blown up by so much cloth, its hips' joints put back."""
     quats = torch.zeros(len(body.joint_names), 4)
     quats[:, 0] = 1
     for side, sign in (("L", 1.0), ("R", -1.0)):

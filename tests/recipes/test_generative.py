@@ -17,6 +17,7 @@ from vivant.core.video import read_video
 from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig
 from vivant.networks import Lifter, save_weights
 from vivant.recipes import Files, build_and_deliver, create, film_paths, load_recipe
+from vivant.reconstruct import RecolorConfig
 from vivant.records import Views
 
 
@@ -34,7 +35,7 @@ def refine_config(weights: dict[str, str], **more: Any) -> Any:
     config = module.Config()
     imagine = replace(config.imagine, plan=PlanConfig(views=3, kind="level"), **weights)
     imagine = replace(imagine, generate=GenerateConfig(SamplerConfig(steps=2, strength=0.5)))
-    return replace(config, imagine=imagine, refit=replace(config.refit, iterations=3), **more)
+    return replace(config, imagine=imagine, recolor=RecolorConfig(rounds=1), **more)
 
 
 def gas_config(weights: dict[str, str], **more: Any) -> Any:
@@ -44,7 +45,7 @@ def gas_config(weights: dict[str, str], **more: Any) -> Any:
         config,
         views=replace(config.views, **few, **weights),
         poses=replace(config.poses, **few, **weights),
-        refit=replace(config.refit, iterations=3),
+        recolor=RecolorConfig(rounds=1),
         **more,
     )
 

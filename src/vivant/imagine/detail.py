@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vivant.imagine.generate import Generated
 
-SLOW = 0.04
+SLOW = 0.02
 """Standard deviation over the picture's side: quicker changes are the generator's noise, not its knowledge."""
 
 RIM = 0.02

@@ -58,8 +58,7 @@ class ImagineConfig:
     """How much imagined pixels count beside the photo's (1), where the photo shows nothing."""
 
     outline: float = 0.0
-    """How much imagined outlines count, seen right from the side: there the photo says nothing of them. From the
-    front and from behind it does, and they count nothing."""
+    """How much imagined outlines count, seen right from the side: there the photo says nothing of them."""
 
     weights: str = ""
     """File of the generator, from `vivant train view`; the one in the package if empty."""
@@ -78,7 +77,8 @@ class ImagineConfig:
         """
         if unknown := set(self.leave_out) - set(KINDS):
             raise BadInputError(f"{sorted(unknown)} are no conditions; there are {list(KINDS)}.")
-        expect_within(self, trust=(0, 1), outline=(0, 1), detail=(0, 2048), guidance_front=(0, 20), guidance_back=(0, 20))
+        expect_within(self, trust=(0, 1), outline=(0, 1), detail=(0, 2048))
+        expect_within(self, guidance_front=(0, 20), guidance_back=(0, 20))
 
 
 def imagine_views(context: Context, avatar: Avatar, person: Person, config: ImagineConfig) -> Views:

@@ -16,8 +16,8 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import fit_to_imagined
-from vivant.reconstruct import IMAGINED_REFIT, PHOTO_REFIT, ReconstructConfig, refine_photo
+from vivant.recipes.imagined import take_colors
+from vivant.reconstruct import PHOTO_REFIT, RecolorConfig, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
 ENGINES = ("mediapipe", "vivant-lifter", "vivant-view")
@@ -55,7 +55,7 @@ class Config:
             generate=MEAN_ESTIMATE,
         )
     )
-    refit: ReconstructConfig = IMAGINED_REFIT
+    recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
 
     videos: bool = False
@@ -89,7 +89,7 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     if config.videos:
         motion = builtin_motion(config.motion, coarse.rig, fps=FILM_FPS)
         run(imagine_poses, coarse, person, motion, config.poses)
-    avatar = fit_to_imagined(run, coarse, views, config.refit)
+    avatar = take_colors(run, coarse, views, config.recolor)
     return run(refine_photo, avatar, person, config.refine)
 
 

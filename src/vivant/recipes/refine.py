@@ -2,7 +2,7 @@
 
 After "Generative Refinement of Single-View to 3D Animatable Human": coarse splats, a turntable along a dynamic
 orbit (SV3D), its frames sent part of the way to noise and back (SDEdit), and a refit in which no splat is added
-or removed. Here the generator is our own small one, and colours are refitted where the photo does not vouch.
+or removed. Here the generator is our own small one, and splats take its colours where the photo does not vouch.
 """
 
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import fit_to_imagined
-from vivant.reconstruct import IMAGINED_REFIT, PHOTO_REFIT, ReconstructConfig, refine_photo
+from vivant.recipes.imagined import take_colors
+from vivant.reconstruct import PHOTO_REFIT, RecolorConfig, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
 ENGINES = ("mediapipe", "vivant-view")
@@ -31,7 +31,7 @@ class Config:
     # By a sweep on people held back (docs/benchmark.md) the reduced generator in the package is worth most so;
     # with better weights repaint: 15 steps, temperature 1, a strength near 0.5.
     imagine: ImagineConfig = field(default_factory=lambda: ImagineConfig(generate=MEAN_ESTIMATE))
-    refit: ReconstructConfig = IMAGINED_REFIT
+    recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
 
     rounds: int = 1
@@ -59,5 +59,5 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     avatar = run(lift, person, body, config.lift)
     for _ in range(config.rounds):
         views = run(imagine_views, avatar, person, config.imagine)
-        avatar = fit_to_imagined(run, avatar, views, config.refit)
+        avatar = take_colors(run, avatar, views, config.recolor)
     return run(refine_photo, avatar, person, config.refine)

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from vivant.core.store import save_tensors
 from vivant.training.batch import TrainBatch, joined
 
 HEADER = "vivant"
+LIFTED = "guides_lifter"
 SPLITS = ("train", "validation")
 SIGNED = ("normals", "photo_normals", "body_normals")
 PICTURES = ("photo", "images", "guides", "skeleton")
@@ -24,11 +26,22 @@ PLACES = ("photo_cam_from_world", "photo_intrinsics", "photo_joints", "cam_from_
 TINT = 0.15
 """By how much colours are brightened or darkened at most, each channel alone and all together."""
 
+LIFTED_SHARE = 0.4
+"""Part of the people who are shown with the lifter's guides."""
+
 BY_VIEW = ("images", "normals", "guides", "body_normals", "skeleton", "cam_from_world", "intrinsics", "joints")
 
 
-def write_person(batch: TrainBatch, path: Path, *, licence: str) -> None:
+def write_person(
+    batch: TrainBatch, path: Path, *, licence: str, lifted: Float[Tensor, "1 views 4 size size"] | None = None
+) -> None:
     """Write one person with all views; pictures in bytes.
+
+    Args:
+        batch: One person; its guides are the avatar's pictures.
+        path: Of the file.
+        licence: Of the data.
+        lifted: Guides of another kind: the lifter's pictures of the same views.
 
     Raises:
         BadInputError: If the batch holds several people.
@@ -40,7 +53,9 @@ def write_person(batch: TrainBatch, path: Path, *, licence: str) -> None:
     for name in (*PICTURES, *SIGNED):
         value = getattr(batch, name)
         unit = (value + 1) / 2 if name in SIGNED else value
-        tensors[name] = (unit.clamp(0, 1) * 254).round().to(torch.uint8)
+        tensors[name] = _bytes(unit)
+    if lifted is not None:
+        tensors[LIFTED] = _bytes(lifted)
     for name in PLACES:
         tensors[name] = getattr(batch, name).float()
     save_tensors(
@@ -48,8 +63,13 @@ def write_person(batch: TrainBatch, path: Path, *, licence: str) -> None:
     )
 
 
-def read_person(path: Path) -> TrainBatch:
-    """Read one person.
+def _bytes(unit: Tensor) -> Tensor:
+    """254 steps, so that the middle, where normals are 0, is one of them."""
+    return (unit.clamp(0, 1) * 254).round().to(torch.uint8)
+
+
+def read_person(path: Path, *, lifted: bool = False) -> TrainBatch:
+    """Read one person; `lifted`: with the lifter's pictures as guides, if the file has them.
 
     Raises:
         BadFileError: If the file is missing or damaged.
@@ -57,12 +77,13 @@ def read_person(path: Path) -> TrainBatch:
     try:
         with safe_open(path, framework="pt") as file:
             values = {name: file.get_tensor(name) for name in (*PICTURES, *SIGNED, *PLACES, "task")}
+            if lifted and LIFTED in file.keys():  # noqa: SIM118 - the file is no dict.
+                values["guides"] = file.get_tensor(LIFTED)
     except (SafetensorError, OSError) as error:
         raise BadFileError(
             f"{path} is missing, damaged or holds no person ({error}). Bake it again."
         ) from error
     for name in (*PICTURES, *SIGNED):
-        # 254 steps: the middle, where normals are 0, is a byte.
         unit = values[name].float() / 254
         values[name] = unit * 2 - 1 if name in SIGNED else unit
     return TrainBatch(**values, baked=torch.ones(1, dtype=torch.bool))
@@ -111,7 +132,11 @@ class BakedPeople:
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         paths = self._paths["train"]
         chosen = torch.randint(len(paths), (self.people,), generator=g).tolist()
-        return joined([tinted(self._some_views(paths[i], g), g) for i in chosen]).to(self.device)
+        people = []
+        for index in chosen:
+            lifted = float(torch.rand(1, generator=g)) < LIFTED_SHARE
+            people.append(tinted(self._some_views(read_person(paths[index], lifted=lifted), g), g))
+        return joined(people).to(self.device)
 
     def validation(self, number: int) -> TrainBatch:
         """Make a batch of people that no training batch shows; others with each number."""
@@ -119,11 +144,10 @@ class BakedPeople:
         paths = self._paths["validation"]
         order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(0)).tolist()
         chosen = [order[(number * self.people + i) % len(order)] for i in range(self.people)]
-        return joined([self._some_views(paths[i], g) for i in chosen]).to(self.device)
+        return joined([self._some_views(read_person(paths[i]), g) for i in chosen]).to(self.device)
 
-    def _some_views(self, path: Path, g: torch.Generator) -> TrainBatch:
+    def _some_views(self, person: TrainBatch, g: torch.Generator) -> TrainBatch:
         """Views evenly round, from a random one on."""
-        person = read_person(path)
         count = person.images.shape[1]
         begin = int(torch.randint(count, (1,), generator=g))
         picked = (begin + torch.arange(self.views) * count // self.views) % count
