@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from vivant.body import AnnyModel, forward_kinematics, load_anny, skin_points
+from vivant.body import AnnyModel, forward_kinematics, load_anny, part_labels, skin_points
 from vivant.core import store
 from vivant.core.errors import BadFileError, OutputError
 from vivant.core.folders import cache_folder
@@ -24,7 +24,7 @@ from vivant.dataset.figure import ANNY_FROM_MIXAMO, short_name
 from vivant.mesh import vertex_normals
 from vivant.records import Pose, Rig, Shape
 
-VERSION = 4
+VERSION = 5
 """Of this fit: other versions' kept results are not used."""
 
 STEPS = 220
@@ -38,6 +38,9 @@ OUTSIDE_M = 0.01
 """Skin that is further outside the cloth than this costs its distance, nearer its square."""
 
 OUTSIDE_WEIGHT = 30.0
+
+WORN = ("torso", "hips", "left_thigh", "right_thigh", "left_shin", "right_shin")
+"""Parts that lie in the middle of their cloth, front to back and side to side: it hangs on all sides alike."""
 
 LOOSE = (
     "Hips",
@@ -118,6 +121,9 @@ def fit_to_rig(rig: Rig, model: AnnyModel, gender: float | None = None) -> Fitte
     subset = model.subset(chosen)
     tree, outwards = KDTree(rig.verts.numpy()), vertex_normals(rig.verts, rig.faces)
 
+    labels = part_labels(model.rig(model.default_shape()))
+    worn = [labels.member(name)[chosen] for name in WORN]
+
     phenotypes = model.default_shape().coefficients.clone()
     free_joints = sorted({joint for _, joint, _ in pairs} - {0})
     turns = torch.zeros(len(free_joints), 3)
@@ -152,6 +158,7 @@ def fit_to_rig(rig: Rig, model: AnnyModel, gender: float | None = None) -> Fitte
             loss = loss + 10.0 * (square / (square + CLOTH_M**2)).mean()
             outside = (away * outwards[nearest[hit]]).sum(1).clamp(min=0) / OUTSIDE_M
             loss = loss + OUTSIDE_WEIGHT * outside.square().div(1 + outside).mean()
+            loss = loss + _off_centre(away, [part[hit] for part in worn])
         loss = loss + 0.3 * turns.square().sum() + 2.0 * (phenotypes - 0.5)[[2, 5]].square().sum()
         loss.backward()
         optimiser.step()
@@ -163,6 +170,12 @@ def fit_to_rig(rig: Rig, model: AnnyModel, gender: float | None = None) -> Fitte
         gap = (joints[ours] - target).norm(dim=1)[weight >= 1].mean()
     shape = Shape("anny", phenotypes.detach().clone(), torch.zeros(len(model.action_names)))
     return FittedNumbers(shape, Pose(pose.local_quats.detach(), pose.root.detach()), 1e3 * float(gap))
+
+
+def _off_centre(away: Float[Tensor, "points 3"], parts: list[Bool[Tensor, " points"]]) -> Float[Tensor, ""]:
+    """How far each part lies from the middle of what it wears."""
+    means = [away[part].mean(0) for part in parts if bool(part.any())]
+    return sum((m.square().sum() / OUTSIDE_M**2 for m in means), torch.zeros(()))
 
 
 def _pose(count: int, free: Tensor, turns: Tensor, root: Tensor) -> Pose:
