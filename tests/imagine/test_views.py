@@ -94,13 +94,6 @@ def in_photo(avatar: Avatar) -> Pose:
     return Pose(avatar.photo_pose.local_quats[None], avatar.photo_pose.root[None])
 
 
-def test_outlines_count_from_the_sides_only(weights: dict[str, str]) -> None:
-    views = imagine_views(Context(), fakes.avatar(), fakes.person(), config(weights, outline=0.5))
-    beside = [views.trust[view][views.alphas[view] < 0.1] for view in range(4)]
-    for view, expected in ((0, 0.0), (1, 0.5), (2, 0.0), (3, 0.5)):
-        torch.testing.assert_close(beside[view], torch.full_like(beside[view], expected), atol=2e-3, rtol=0)
-
-
 def test_the_first_camera_stands_where_the_photo_was_taken(weights: dict[str, str]) -> None:
     views = imagine_views(Context(), fakes.avatar(), fakes.person(), config(weights))
     ways = [torch.nn.functional.normalize(c - torch.tensor([0, 0.85, 0]), dim=0)[[0, 2]] for c in

@@ -57,9 +57,6 @@ class ImagineConfig:
     trust: float = 0.4
     """How much imagined pixels count beside the photo's (1), where the photo shows nothing."""
 
-    outline: float = 0.0
-    """How much imagined outlines count, seen right from the side: there the photo says nothing of them."""
-
     weights: str = ""
     """File of the generator, from `vivant train view`; the one in the package if empty."""
 
@@ -77,8 +74,7 @@ class ImagineConfig:
         """
         if unknown := set(self.leave_out) - set(KINDS):
             raise BadInputError(f"{sorted(unknown)} are no conditions; there are {list(KINDS)}.")
-        expect_within(self, trust=(0, 1), outline=(0, 1), detail=(0, 2048))
-        expect_within(self, guidance_front=(0, 20), guidance_back=(0, 20))
+        expect_within(self, trust=(0, 1), detail=(0, 2048), guidance_front=(0, 20), guidance_back=(0, 20))
 
 
 def imagine_views(context: Context, avatar: Avatar, person: Person, config: ImagineConfig) -> Views:
@@ -163,8 +159,7 @@ def _imagine(
     coarse = None
     if config.begin == "guide":
         coarse = _as_generated(guide, body_normals(avatar, cameras, poses))
-    azimuths = azimuths_from_front(cameras, place.middle, place.front_deg)
-    guidance = _guidance(azimuths, config)
+    guidance = _guidance(azimuths_from_front(cameras, place.middle, place.front_deg), config)
     made = generate(
         network, told, config.generate, draws, coarse=coarse, guidance=guidance, advance=context.advance
     )
@@ -172,14 +167,13 @@ def _imagine(
         cameras = cameras.resized(config.detail, config.detail)
         large, vouched = splat_guides(avatar, cameras, poses)
         made, drawn = with_detail(made, drawn, large), large
+    # At the rim, coarse and imagined outlines differ by chance: nothing is to be learned there.
     inside = _eroded(((drawn[:, 3] > 0.9) & (made.alphas[0] > 0.9)).float())
-    sideways = torch.deg2rad(azimuths).sin().square()[:, None, None]
-    trust = config.trust * (1 - vouched) * inside + config.outline * sideways * (1 - inside)
     return Views(
         images=made.images[0].permute(0, 2, 3, 1).contiguous(),
         alphas=made.alphas[0],
         normals=made.normals[0].permute(0, 2, 3, 1).contiguous(),
-        trust=trust,
+        trust=config.trust * (1 - vouched) * inside,
         cameras=cameras,
         poses=poses,
     )
