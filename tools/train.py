@@ -12,7 +12,7 @@ import torch
 
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
-from vivant.training import SIZES, People, find_training, read_wearers, train
+from vivant.training import SIZES, find_training, make_source, train
 
 
 def main() -> None:
@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--start", type=Path, help="weights to begin from")
     parser.add_argument("--wearers", type=Path, help="people, from tools/bake_wearers.py")
+    parser.add_argument("--avatars", type=Path, help="people with coarse avatars, from tools/bake_avatars.py")
+    parser.add_argument("--avatars-share", type=float, default=0.75, help="part of the batches with them")
     parser.add_argument("--size", choices=SIZES, default="full", help="reduced: for a processor in an hour")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -35,7 +37,9 @@ def main() -> None:
     people = dataclasses.replace(training.people, people=told.people or training.people.people)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     context = Context(told.device, listener=_tell)
-    source = People(people, told.device, read_wearers(told.wearers) if told.wearers else None)
+    source = make_source(
+        people, told.device, wearers=told.wearers, avatars=told.avatars, avatars_share=told.avatars_share
+    )
     command = " ".join(["python tools/train.py", *sys.argv[1:]])
     made = train(context, training.objective, source, config, told.out, command=command, start=told.start)
     print(made, flush=True)

@@ -6,7 +6,7 @@ import torch
 from tests.training.figures import PEOPLE, objective, people
 
 from vivant.core.errors import BadFileError, BadInputError
-from vivant.training import BakedPeople, Mixed, People, TrainBatch
+from vivant.training import BakedPeople, Mixed, People, TrainBatch, make_source
 from vivant.training.avatar_files import BY_VIEW, PICTURES, SIGNED, read_person, tinted, write_person
 
 
@@ -84,3 +84,11 @@ def test_what_cannot_be_read_is_told(folder: Path, tmp_path: Path) -> None:
         read_person(path)
     with pytest.raises(BadInputError, match="from 0 to 1"):
         Mixed(people(), people(), 1.5)
+
+
+def test_a_training_sees_what_the_user_has(folder: Path) -> None:
+    drawn = make_source(PEOPLE, "cpu", wearers=None, avatars=None, avatars_share=0.5)
+    assert isinstance(drawn, People)
+    both = make_source(PEOPLE, "cpu", wearers=None, avatars=folder, avatars_share=0.5)
+    assert isinstance(both, Mixed) and both.share == 0.5
+    assert [bool(both.batch(number).baked[0]) for number in range(2)] == [False, True]

@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> int:
     import torch
 
     from vivant.core.run import Context, Run
-    from vivant.training import BakedPeople, Mixed, People, Source, find_training, read_wearers, train
+    from vivant.training import find_training, make_source, train
 
     device = options.device
     if device == "auto":
@@ -84,14 +84,10 @@ def run(arguments: list[str]) -> int:
     command = " ".join(["vivant train", *arguments])
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         with Run(context=Context(device, options.seed, listener)).step("train") as context:
-            crowd = read_wearers(options.wearers) if options.wearers else None
-            source: Source = People(people, device, crowd)
-            if options.avatars:
-                baked = BakedPeople(
-                    options.avatars, people=people.people, views=people.views, size=people.size,
-                    seed=options.seed, device=device,
-                )  # fmt: skip
-                source = Mixed(baked, source, options.avatars_share)
+            source = make_source(
+                people, device, wearers=options.wearers, avatars=options.avatars,
+                avatars_share=options.avatars_share,
+            )  # fmt: skip
             made = train(
                 context, training.objective, source, config, folder, command=command, start=options.start
             )

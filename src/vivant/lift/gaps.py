@@ -55,7 +55,9 @@ def worth_filling(
         ring = ndimage.binary_dilation(piece, iterations=2) & ~piece
         neighbors = part[grown][ring]
         open_share = float((neighbors < 0).mean()) if len(neighbors) else 0.0
-        kept[number], owner[number] = _judge_piece(neighbors[neighbors >= 0], open_share, piece.sum() / size)
+        kept[number], owner[number] = _judge_piece(
+            neighbors[neighbors >= 0], open_share, float(piece.sum()) / size
+        )
         if owner[number] == ARM_KIND:
             # What reaches from a hand in front to an elbow far behind is no one thing.
             held = depth[grown][ring & (part[grown] >= LEFT_ARM) & (part[grown] <= RIGHT_HAND)]

@@ -5,6 +5,7 @@ from vivant.training.batch import Mixed, Source, TrainBatch
 from vivant.training.loop import TrainConfig, Trained, train
 from vivant.training.objectives import Judged, Objective
 from vivant.training.people import People, PeopleConfig
+from vivant.training.sources import make_source
 from vivant.training.table import SIZES, Training, find_training
 from vivant.training.wearer_files import read_wearers, write_wearers
 from vivant.training.wearers import Crowd, Wearer, made_up_wearer
@@ -26,6 +27,7 @@ __all__ = [
     "Wearer",
     "find_training",
     "made_up_wearer",
+    "make_source",
     "read_wearers",
     "train",
     "write_wearers",
