@@ -5,7 +5,7 @@
 The person, the body and the coarse avatar are made once and shared. Prints a Markdown table: PSNR, SSIM and
 FLIP of the sides and the back in one new pose, which is given, so that colours count and not how well the body
 was found (box round both masks, aligned). Each is minus that of `quick` over the same people, with its 95 %
-interval; then the front's PSNR likewise, and the seconds of imagining and refitting. Also with parts left out.
+interval; then the front's PSNR likewise, and the seconds of imagining and recolouring. Also with parts left out.
 `--out` gets the pictures: truth, quick, variant.
 """
 
@@ -103,7 +103,7 @@ def measured(subject: Subject, variant: Variant, kept: Path) -> tuple[Measured, 
     avatar = load_recipe(variant.recipe).build(run, photo, variant.config)
     person = run.latest(Person)
     assert person is not None
-    seconds = sum(t.seconds for t in run.timings if t.stage in ("imagine_views", "reconstruct"))
+    seconds = sum(t.seconds for t in run.timings if t.stage in ("imagine_views", "recolor"))
     return measure_subject(Context(), subject, Splatted(avatar, person.photo_from_image)), seconds
 
 
