@@ -97,7 +97,8 @@ class Mixed:
             raise BadInputError(f"A share of {share} is asked for; it must be from 0 to 1.")
         self.first, self.second, self.share = first, second, share
         self.description = f"{share:.0%} {first.description}; else {second.description}"
-        self.licence = "; ".join(dict.fromkeys([first.licence, second.licence]))
+        licences = [one for source in (first, second) for one in source.licence.split("; ")]
+        self.licence = "; ".join(dict.fromkeys(licences))
 
     def batch(self, number: int) -> TrainBatch:
         """Make one batch; the same number gives the same batch."""
