@@ -60,7 +60,7 @@ def variants() -> Iterator[Variant]:
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))
     yield Variant("refine, photo not told", "refine", refined(leave_out=("reference",)))
     yield Variant("gas", "gas", gas)
-    yield Variant("gas, guides by splats", "gas", imagined(guide="splats"))
+    yield Variant("gas, guides by the lifter", "gas", imagined(guide="lifter"))
     yield Variant("gas, guides by the NeRF", "gas", imagined(guide="nerf"))
     yield Variant("gas, normals only", "gas", imagined(guide="normals"))
     yield Variant("gas, no switcher", "gas", imagined(leave_out=("task",)))

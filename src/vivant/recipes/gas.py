@@ -2,9 +2,9 @@
 
 After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator told its pictures and the
 body's normals, one model for views and poses by a switcher, guidance that may grow towards the back. Here the
-generator is our own small one, and guides are drawn by our lifter, for the small NeRF in the package mistakes
-tones (`--views.guide nerf` takes it). The films are results of their own (`--videos`), and the views rebuild
-the avatar's colours.
+generator is our own small one, and guides are drawn by the avatar's splats, for the small NeRF in the package
+mistakes tones, and the lifter does a little (`--views.guide nerf` and `lifter` take them). The films are results
+of their own (`--videos`), and the views rebuild the avatar's colours.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from vivant.recipes.imagined import take_colors
 from vivant.reconstruct import PHOTO_REFIT, RecolorConfig, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
-ENGINES = ("mediapipe", "vivant-lifter", "vivant-view")
+ENGINES = ("mediapipe", "vivant-view")
 """Names in the engines' table of what this recipe uses."""
 
 FRAMES = 20
@@ -41,7 +41,6 @@ class Config:
     views: ImagineConfig = field(
         default_factory=lambda: ImagineConfig(
             plan=PlanConfig(views=FRAMES, kind="level"),
-            guide="lifter",
             begin="noise",
             generate=MEAN_ESTIMATE,
             guidance="triangular",
@@ -50,7 +49,6 @@ class Config:
     poses: ImagineConfig = field(
         default_factory=lambda: ImagineConfig(
             plan=PlanConfig(views=FRAMES),
-            guide="lifter",
             begin="noise",
             generate=MEAN_ESTIMATE,
         )
