@@ -3,8 +3,8 @@
 After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator told its pictures and the
 body's normals, one model for views and poses by a switcher, guidance that may grow towards the back. Here the
 generator is our own small one, and guides are drawn by the avatar's splats, for the small NeRF in the package
-mistakes tones, and the lifter does a little (`--views.guide nerf` and `lifter` take them). The films are results
-of their own (`--videos`), and the views rebuild the avatar's colours.
+mistakes tones, and the lifter does a little (`--views.guide nerf` and `lifter` take them). The films are
+results of their own (`--videos`), and the views rebuild the avatar's colours.
 """
 
 from dataclasses import dataclass, field
