@@ -4,8 +4,9 @@
 
 Each person is photographed as in the benchmark, goes through the `quick` recipe as far as its coarse avatar
 (NAME.avatar, kept), and is drawn from all round in the pose that was found: by the avatar's splats, and by the
-true surface. NAME.safetensors is what a training reads. What is there is not made again; people whose photo
-gives no avatar are left out, and so are those whose body was fitted: their outlines would be off by its error.
+true surface. NAME.safetensors is what a training reads. What is there in that size is not made again; people
+whose photo gives no avatar are left out, and so are those whose body was fitted: their outlines would be off by
+its error.
 About every second number is somebody from MakeHuman's wardrobe, whose body is known.
 """
 
@@ -41,7 +42,7 @@ from vivant.perceive import perceive, read_photo
 from vivant.recipes import load_recipe
 from vivant.records import Avatar, Person, Pose, load_avatar, save_avatar
 from vivant.splat import pose_splats, rasterize
-from vivant.training.avatar_files import write_person
+from vivant.training.avatar_files import read_person, write_person
 from vivant.training.batch import TrainBatch
 
 SEED = 29
@@ -90,7 +91,7 @@ def bake(job: Job) -> str:
     torch.set_num_threads(1)
     name = f"{job.config.split}_{job.number:04}"
     path = job.folder / f"{name}.safetensors"
-    if path.exists():
+    if path.exists() and read_person(path).images.shape[1:] == (job.views, 4, job.size, job.size):
         return f"{name}: is there"
     random = np.random.default_rng([SEED, job.config.split == "validation", job.number])
     figure = random_figure(job.config, random)

@@ -75,6 +75,16 @@ def test_guides_of_real_avatars_are_not_spoilt(folder: Path, monkeypatch: pytest
     assert loss(batch) < loss(drawn)
 
 
+@pytest.mark.parametrize("name", ["view", "lifter", "nerf"])
+def test_every_network_can_learn_from_them(folder: Path, name: str) -> None:
+    batch, told = BakedPeople(folder, people=1, views=2, size=32).batch(0), objective(name)
+    network = told.build()
+    loss, _ = told.loss(network, batch, torch.Generator().manual_seed(0))
+    loss.backward()
+    moved = [p.grad for p in network.parameters() if p.grad is not None and float(p.grad.abs().max()) > 0]
+    assert bool(torch.isfinite(loss)) and moved
+
+
 def test_what_cannot_be_read_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="bake_avatars"):
         BakedPeople(tmp_path, people=1, views=1, size=32)

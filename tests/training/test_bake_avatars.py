@@ -1,6 +1,8 @@
 """People with real coarse avatars: what training is told fits together."""
 
+import dataclasses
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -19,8 +21,6 @@ def tool() -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Its records ask for their module by name.
-    import sys
-
     sys.modules["bake_avatars"] = module
     spec.loader.exec_module(module)
     return module
@@ -42,3 +42,8 @@ def test_avatar_and_truth_stand_in_one_place(shared: Path, tool: ModuleType, tmp
     assert abs(float(eye[0])) < 0.05 * float(eye[2]) and float(eye[2]) > 1
     assert not torch.equal(person.guides, lifted.guides) and torch.equal(person.images, lifted.images)
     assert tool.bake(job) == "train_0003: is there"
+    # Another size is another file; the avatar is kept.
+    kept = (tmp_path / "train_0003.avatar").stat().st_mtime_ns
+    assert tool.bake(dataclasses.replace(job, size=32)).startswith("train_0003: wardrobe")
+    assert read_person(tmp_path / "train_0003.safetensors").images.shape == (1, 4, 4, 32, 32)
+    assert (tmp_path / "train_0003.avatar").stat().st_mtime_ns == kept

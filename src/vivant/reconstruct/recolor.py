@@ -14,7 +14,8 @@ from vivant.body import forward_kinematics
 from vivant.core.checks import expect_finite, expect_within
 from vivant.core.run import Context
 from vivant.records import Avatar, Splats, Views
-from vivant.splat import pose_splats, rasterize, sh_from_colors
+from vivant.splat import pose_splats, rasterize
+from vivant.splat.harmonics import BAND_0
 
 SHOWN = 0.5
 """Least mask of the avatar's own picture where colours are compared."""
@@ -57,8 +58,8 @@ def recolor(context: Context, avatar: Avatar, views: Views, config: RecolorConfi
     transforms = forward_kinematics(avatar.rig.joint_parents, avatar.rig.joints_world, views.poses)
     guessed = 1 - avatar.trust[:, None]
     for number in range(config.rounds):
-        asked = torch.zeros(len(avatar.splats), 3)
-        shown = torch.full((len(avatar.splats), 1), config.steady_px)
+        asked = avatar.trust.new_zeros(len(avatar.splats), 3)
+        shown = avatar.trust.new_full((len(avatar.splats), 1), config.steady_px)
         for view in range(len(views.images)):
             posed = pose_splats(avatar.splats, avatar.binding, transforms[view])
             change, share = _asked(posed, views, view)
@@ -74,7 +75,7 @@ def _asked(
     posed: Splats, views: Views, view: int
 ) -> tuple[Float[Tensor, "splats 3"], Float[Tensor, "splats 1"]]:
     """Sum over a view of the change that is asked for and of its weight, as far as each splat shows."""
-    shares = torch.zeros(len(posed), 4, requires_grad=True)
+    shares = posed.means.new_zeros(len(posed), 4).requires_grad_()
     with torch.enable_grad():
         drawn = rasterize(posed, views.cameras[view], features=shares, normals=False)
     color, alpha = drawn.color[0, ..., :3].detach(), drawn.alpha[0, ..., None].detach()
@@ -88,5 +89,5 @@ def _asked(
 def _moved(splats: Splats, step: Float[Tensor, "splats 3"]) -> Splats:
     """Add to the colour that looks the same from everywhere."""
     sh = splats.sh.clone()
-    sh[:, 0] += (sh_from_colors(step) - sh_from_colors(torch.zeros_like(step)))[:, 0]
+    sh[:, 0] += step / BAND_0
     return replace(splats, sh=sh)

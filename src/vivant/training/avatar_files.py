@@ -157,9 +157,9 @@ class BakedPeople:
 
 def tinted(person: TrainBatch, g: torch.Generator) -> TrainBatch:
     """Give somebody's photo, truth and guides the same other tone, as if dressed and lit in other colours."""
-    gain = (1 + TINT * (2 * torch.rand(3, generator=g) - 1)) * (
-        1 + TINT * (2 * float(torch.rand(1, generator=g)) - 1)
-    )
+    # Three draws for the channels, then one for all of them.
+    channels, together = (1 + TINT * (2 * torch.rand(n, generator=g) - 1) for n in (3, 1))
+    gain = channels * together
     changed = {}
     for name in ("photo", "images", "guides"):
         color, mask = getattr(person, name).split([3, 1], dim=-3)
