@@ -112,6 +112,18 @@ def test_no_skin_comes_out_of_the_cloth_where_another_kind_of_rig_has_its_hips(
     assert float((outside[worn] > 0.002).float().mean()) < 0.1
 
 
+def test_a_body_lies_in_the_middle_of_loose_cloth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitted, "STEPS", 160)
+    model = load_anny()
+    inside = model.rig(model.default_shape(gender=0.0))
+    # There is room to follow the hips' joints back without coming out.
+    rig = dressed_rig(inside, cloth_m=0.03, hips_back_m=0.04)
+    found = fit_to_rig(rig, model, gender=0.0)
+    away = pose_verts(model.rig(found.shape), found.pose) - dressed_rig(inside).verts
+    for part in ("torso", "hips", "left_thigh"):
+        assert abs(float(away[part_labels(inside).member(part), 2].mean())) < 0.008
+
+
 def test_a_fit_is_found_once(boxes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     PeopleFolder(boxes).figure("Box_F_1_Casual")
     monkeypatch.setattr(fitted, "fit_to_rig", lambda *goods: pytest.fail("fitted again"))
