@@ -17,7 +17,7 @@ from vivant.core.video import read_video
 from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig
 from vivant.networks import Lifter, save_weights
 from vivant.recipes import Files, build_and_deliver, create, film_paths, load_recipe
-from vivant.reconstruct import RecolorConfig
+from vivant.reconstruct import RecolorConfig, ReshapeConfig, StandOffConfig
 from vivant.records import Views
 
 
@@ -50,12 +50,13 @@ def gas_config(weights: dict[str, str], **more: Any) -> Any:
     )
 
 
-def test_refine_moves_colours_only_and_keeps_splats_one_for_one(
+def test_without_outlines_refine_moves_colours_only_and_keeps_splats_one_for_one(
     weights: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fakes.Stages().install(monkeypatch, "refine")
     coarse = fakes.avatar(2000)
-    made = create(fakes.photo(), "refine", refine_config(weights), keep=False)
+    still = {"stand_off": StandOffConfig(amount=0.0), "reshape": ReshapeConfig(rounds=0)}
+    made = create(fakes.photo(), "refine", refine_config(weights, **still), keep=False)
     assert len(made.splats) == len(coarse.splats)
     torch.testing.assert_close(made.splats.means, coarse.splats.means, atol=1e-4, rtol=0)
     torch.testing.assert_close(made.splats.log_scales, coarse.splats.log_scales)
@@ -65,6 +66,28 @@ def test_refine_moves_colours_only_and_keeps_splats_one_for_one(
     # What the photo shows stays but for the rim, where seen and guessed splats share pixels.
     assert float(moved[~back].mean()) < 0.3 * float(moved[back].mean())
     assert made.origin.recipe == "refine" and any("vivant-view" in line for line in made.origin.engines)
+
+
+def test_outlines_move_splats_and_nothing_else_of_them(
+    weights: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes.Stages().install(monkeypatch, "refine")
+    coarse = fakes.avatar(2000)
+    made = create(fakes.photo(), "refine", refine_config(weights), keep=False)
+    assert len(made.splats) == len(coarse.splats)
+    moved = (made.splats.means - coarse.splats.means).norm(dim=1)
+    # Twice, by learned depth and by imagined outlines, as far as each may go.
+    assert 1e-3 < float(moved.max()) < 0.101
+    torch.testing.assert_close(made.splats.log_scales, coarse.splats.log_scales)
+    assert any("vivant-standoff" in line for line in made.origin.engines)
+
+
+@pytest.mark.parametrize(("guide", "named"), [("splats", ()), ("lifter", ("vivant-lifter",))])
+def test_gas_names_the_networks_that_its_guide_needs(guide: str, named: tuple[str, ...]) -> None:
+    module = load_recipe("gas")
+    config = module.Config()
+    found = module.engines(replace(config, views=replace(config.views, guide=guide)))
+    assert found == ("mediapipe", "vivant-standoff", *named, "vivant-view")
 
 
 def test_each_round_imagines_anew(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fakes.Stages:
 def test_every_recipe_has_config_engines_and_build(recipe: str) -> None:
     module = load_recipe(recipe)
     assert module.Config() == module.Config()
-    assert all(engine_line(name) for name in module.ENGINES)
+    assert all(engine_line(name) for name in module.engines(module.Config()))
     assert callable(module.build)
 
 

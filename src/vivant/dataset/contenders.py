@@ -23,7 +23,7 @@ from vivant.mesh import (
     vertex_normals,
 )
 from vivant.records import Avatar, Pose, Rendering, Rig
-from vivant.splat import rasterize
+from vivant.splat import rasterize_averaged
 
 
 @runtime_checkable
@@ -78,8 +78,8 @@ class Splatted:
         return self.avatar.photo_camera
 
     def draw(self, pose: Pose, cameras: Cameras) -> Rendering:
-        """Draw the splats."""
-        return rasterize(pose_avatar(self.avatar, pose), cameras)
+        """Draw the splats, averaged as the truth and the other contenders are."""
+        return rasterize_averaged(pose_avatar(self.avatar, pose), cameras)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,16 @@ ENGINES: tuple[Engine, ...] = (
         weights="inside the package",
         home="https://arxiv.org/abs/2502.06957",
     ),
+    Engine(
+        name="vivant-standoff",
+        job="DepthOfClothes",
+        library="vivant",
+        version="1",
+        licence="Apache-2.0",
+        tier="embedded",
+        weights="inside the package",
+        home="https://github.com/vivant/vivant",
+    ),
 )
 
 

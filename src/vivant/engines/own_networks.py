@@ -10,6 +10,8 @@ from vivant.networks import (
     LifterConfig,
     ModelCard,
     NerfConfig,
+    Standoff,
+    StandoffConfig,
     ViewUNet,
     ViewUNetConfig,
     load_weights,
@@ -53,6 +55,19 @@ def load_lifter(path: str = "") -> tuple[Lifter, ModelCard]:
         BadFileError: If the file is missing, damaged, or of another network.
     """
     return load_weights(Lifter, LifterConfig, _weights("lifter", path))
+
+
+def load_standoff(path: str = "") -> tuple[Standoff, ModelCard]:
+    """Load what is learned of depth.
+
+    Args:
+        path: A file that `tools/fit_standoff.py` made; empty takes the one in the package.
+
+    Raises:
+        MissingWeightsError: If none is in the package.
+        BadFileError: If the file is missing, damaged, or of another network.
+    """
+    return load_weights(Standoff, StandoffConfig, _weights("standoff", path))
 
 
 def _weights(network: str, path: str) -> Path:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vivant.core.outlines import signed_distances
 from vivant.imagine.generate import Generated
 
 SLOW = 0.02
@@ -25,7 +26,8 @@ def with_detail(
 ) -> Generated:
     """Add what a generator changed in small coarse pictures to large ones of the same views.
 
-    Slow changes of colour are the generator's; what is fine, or changes quickly, stays the coarse avatar's.
+    Slow changes of colour are the generator's, and how far outlines move; what is fine, or changes quickly,
+    stays the coarse avatar's.
 
     Args:
         made: One person's views.
@@ -38,11 +40,25 @@ def with_detail(
     spread = torch.cat([(after - before) * weight[:, None], weight[:, None]], dim=1)
     spread = _enlarged(_blurred(spread, SLOW * small.shape[-1]), large)
     change = spread[:, :3] / spread[:, 3:].clamp(min=1e-3)
-    alpha_change = _enlarged((made.alphas[0] - small[:, 3])[:, None], large)[:, 0]
-    alphas = (large[:, 3] + alpha_change).clamp(0, 1)
+    alphas = _outlined(made.alphas[0], small[:, 3], large)
     images = (_beyond_the_rim(large) + change).clamp(0, 1) * (alphas[:, None] > 0)
     normals = torch.nn.functional.normalize(_enlarged(made.normals[0], large), dim=1)
     return Generated(images[None], alphas[None], (normals * (alphas[:, None] > SOLID))[None])
+
+
+def _outlined(
+    made: Float[Tensor, "views size size"],
+    small: Float[Tensor, "views size size"],
+    large: Float[Tensor, "views 4 large large"],
+) -> Float[Tensor, "views large large"]:
+    """The large mask with its outline as far out or in as the small one's was moved.
+
+    Masks themselves cannot be added: a blurred one never passes one half beside a sharp one.
+    """
+    shift = signed_distances(made) - signed_distances(small)
+    before = signed_distances(large[:, 3])
+    after = before + _enlarged(shift[:, None], large)[:, 0] * (large.shape[-1] / small.shape[-1])
+    return (large[:, 3] + (after + 0.5).clamp(0, 1) - (before + 0.5).clamp(0, 1)).clamp(0, 1)
 
 
 def _beyond_the_rim(large: Float[Tensor, "views 4 large large"]) -> Float[Tensor, "views 3 large large"]:

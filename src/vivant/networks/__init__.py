@@ -15,6 +15,7 @@ from vivant.networks.observe import (
 )
 from vivant.networks.precision import working_dtype
 from vivant.networks.skeleton import draw_lines, draw_skeleton
+from vivant.networks.standoff import Standoff, StandoffConfig, standoff_features
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig, spread_about_expected
 from vivant.networks.weights import ModelCard, load_weights, save_weights
@@ -34,6 +35,8 @@ __all__ = [
     "NerfConfig",
     "NerfScene",
     "Photographed",
+    "Standoff",
+    "StandoffConfig",
     "ViewConditions",
     "ViewUNet",
     "ViewUNetConfig",
@@ -52,5 +55,6 @@ __all__ = [
     "seen_in_photo",
     "spread_about_expected",
     "spread_anchors",
+    "standoff_features",
     "working_dtype",
 ]

@@ -4,7 +4,7 @@ After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator
 body's normals, one model for views and poses by a switcher, guidance that may grow towards the back. Here the
 generator is our own small one, and guides are drawn by the avatar's splats, for the small NeRF in the package
 mistakes tones, and the lifter does a little (`--views.guide nerf` and `lifter` take them). The films are
-results of their own (`--videos`), and the views rebuild the avatar's colours.
+results of their own (`--videos`), and the views rebuild the avatar's outlines and colours.
 """
 
 from dataclasses import dataclass, field
@@ -16,12 +16,17 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import take_colors
-from vivant.reconstruct import PHOTO_REFIT, RecolorConfig, ReconstructConfig, refine_photo
+from vivant.recipes.imagined import networks_of, take_views
+from vivant.reconstruct import (
+    PHOTO_REFIT,
+    RecolorConfig,
+    ReconstructConfig,
+    ReshapeConfig,
+    StandOffConfig,
+    refine_photo,
+    stand_off,
+)
 from vivant.records import Avatar, Photo
-
-ENGINES = ("mediapipe", "vivant-view")
-"""Names in the engines' table of what this recipe uses."""
 
 FRAMES = 20
 """Of each film, as in the paper."""
@@ -53,6 +58,8 @@ class Config:
             generate=MEAN_ESTIMATE,
         )
     )
+    stand_off: StandOffConfig = field(default_factory=StandOffConfig)
+    reshape: ReshapeConfig = field(default_factory=ReshapeConfig)
     recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
 
@@ -83,14 +90,20 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     person = run(perceive, photo, config.perceive)
     body = run(fit_body, person, config.fit)
     coarse = run(lift, person, body, config.lift)
+    coarse = run(stand_off, coarse, person, config.stand_off)
     views = run(imagine_views, coarse, person, config.views)
     if config.videos:
         motion = builtin_motion(config.motion, coarse.rig, fps=FILM_FPS)
         run(imagine_poses, coarse, person, motion, config.poses)
-    avatar = take_colors(run, coarse, views, config.recolor)
+    avatar = take_views(run, coarse, person, views, config.reshape, config.recolor)
     return run(refine_photo, avatar, person, config.refine)
 
 
 def film_endings(config: Config) -> tuple[str, ...]:
     """What the names of the films end with that are written beside the avatar, in the order of their making."""
     return (".views.mp4", ".poses.mp4") if config.videos else ()
+
+
+def engines(config: Config) -> tuple[str, ...]:
+    """Names in the engines' table of what this recipe uses."""
+    return ("mediapipe", "vivant-standoff", *networks_of(config.views))

@@ -13,9 +13,6 @@ from vivant.perceive import PerceiveConfig, perceive
 from vivant.reconstruct import PHOTO_REFIT, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
-ENGINES = ("mediapipe",)
-"""Names in the engines' table of what this recipe uses."""
-
 
 @dataclass(frozen=True)
 class Config:
@@ -38,3 +35,8 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     body = run(fit_body, person, config.fit)
     coarse = run(lift, person, body, config.lift)
     return run(refine_photo, coarse, person, config.refine)
+
+
+def engines(config: Config) -> tuple[str, ...]:
+    """Names in the engines' table of what this recipe uses."""
+    return ("mediapipe",)

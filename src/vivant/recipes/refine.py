@@ -2,7 +2,8 @@
 
 After "Generative Refinement of Single-View to 3D Animatable Human": coarse splats, a turntable along a dynamic
 orbit (SV3D), its frames sent part of the way to noise and back (SDEdit), and a refit in which no splat is added
-or removed. Here the generator is our own small one, and splats take its colours where the photo does not vouch.
+or removed. Here the generator is our own small one: its outlines move the surface, and splats take its colours
+where the photo does not vouch.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +14,17 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import take_colors
-from vivant.reconstruct import PHOTO_REFIT, RecolorConfig, ReconstructConfig, refine_photo
+from vivant.recipes.imagined import networks_of, take_views
+from vivant.reconstruct import (
+    PHOTO_REFIT,
+    RecolorConfig,
+    ReconstructConfig,
+    ReshapeConfig,
+    StandOffConfig,
+    refine_photo,
+    stand_off,
+)
 from vivant.records import Avatar, Photo
-
-ENGINES = ("mediapipe", "vivant-view")
-"""Names in the engines' table of what this recipe uses."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Config:
     # By a sweep on people held back (docs/benchmark.md) the reduced generator in the package is worth most so;
     # with better weights repaint: 15 steps, temperature 1, a strength near 0.5.
     imagine: ImagineConfig = field(default_factory=lambda: ImagineConfig(generate=MEAN_ESTIMATE))
+    stand_off: StandOffConfig = field(default_factory=StandOffConfig)
+    reshape: ReshapeConfig = field(default_factory=ReshapeConfig)
     recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
 
@@ -57,7 +65,13 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     person = run(perceive, photo, config.perceive)
     body = run(fit_body, person, config.fit)
     avatar = run(lift, person, body, config.lift)
+    avatar = run(stand_off, avatar, person, config.stand_off)
     for _ in range(config.rounds):
         views = run(imagine_views, avatar, person, config.imagine)
-        avatar = take_colors(run, avatar, views, config.recolor)
+        avatar = take_views(run, avatar, person, views, config.reshape, config.recolor)
     return run(refine_photo, avatar, person, config.refine)
+
+
+def engines(config: Config) -> tuple[str, ...]:
+    """Names in the engines' table of what this recipe uses."""
+    return ("mediapipe", "vivant-standoff", *networks_of(config.imagine))

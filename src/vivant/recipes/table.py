@@ -48,7 +48,9 @@ class RecipeModule(Protocol):
     Config: Any
     """Frozen dataclass with a config for each stage."""
 
-    ENGINES: tuple[str, ...]
+    def engines(self, config: Any) -> tuple[str, ...]:
+        """Names in the engines' table of what the recipe uses with that config."""
+        ...
 
     def build(self, run: Run, photo: Photo, config: Any) -> Avatar:
         """Build an avatar."""
@@ -113,7 +115,7 @@ def build_signed(run: Run, recipe: str, photo: Photo, config: Any) -> Avatar:
     # Whoever looks at the photo leaves Python half of the time, and needs no kernels; all that follow do.
     load_ahead("vivant.core.jit")
     avatar = module.build(run, photo, config)
-    return sign(avatar, recipe, photo, config, module.ENGINES)
+    return sign(avatar, recipe, photo, config, module.engines(config))
 
 
 def with_person(config: Any, person: int) -> Any:

@@ -4,6 +4,8 @@ from vivant.reconstruct.capture import CAPTURE_REFIT, views_from_capture, vouche
 from vivant.reconstruct.optimise import ReconstructConfig, ReconstructionCancelledError, reconstruct
 from vivant.reconstruct.photo import PHOTO_REFIT, joined, mirrored, refine_photo, views_from_photo
 from vivant.reconstruct.recolor import RecolorConfig, recolor
+from vivant.reconstruct.reshape import ReshapeConfig, reshape
+from vivant.reconstruct.standoff import StandOffConfig, stand_off
 
 __all__ = [
     "CAPTURE_REFIT",
@@ -11,11 +13,15 @@ __all__ = [
     "RecolorConfig",
     "ReconstructConfig",
     "ReconstructionCancelledError",
+    "ReshapeConfig",
+    "StandOffConfig",
     "joined",
     "mirrored",
     "recolor",
     "reconstruct",
     "refine_photo",
+    "reshape",
+    "stand_off",
     "views_from_capture",
     "views_from_photo",
     "vouched",

@@ -1,0 +1,85 @@
+"""How far the surface of clothes, hair and flesh stands from where rules put it, all over the body.
+
+A photo from the front says nothing of depth directly, but much of it goes with what it does show: build, and
+how wide clothes are. The relation is learned by ridge regression from dressed people whose surface is known: a
+few hundred people teach a line, not a deep network.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vivant.mesh import face_normals
+from vivant.records import Avatar
+
+ZONES = (
+    ("spine01", "spine02"),
+    ("spine03",),
+    ("spine04", "spine05", "root"),
+    ("pelvis.L", "pelvis.R"),
+    ("upperleg01.L", "upperleg01.R", "upperleg02.L", "upperleg02.R"),
+    ("lowerleg01.L", "lowerleg01.R", "lowerleg02.L", "lowerleg02.R"),
+    ("upperarm01.L", "upperarm01.R", "upperarm02.L", "upperarm02.R"),
+    ("lowerarm01.L", "lowerarm01.R", "lowerarm02.L", "lowerarm02.R"),
+    ("head",),
+    ("neck01", "neck02", "neck03"),
+)
+"""Joints that carry the parts of the body over which clothes are measured."""
+
+FACING = 0.7
+"""Least normal, forwards or backwards at rest, of what is front or back."""
+
+ASIDE = 0.3
+"""Most normal, forwards or backwards at rest, of what is a side."""
+
+ENOUGH = 6
+"""Splats of a part's side from which it tells something."""
+
+
+UNUSUAL = 2.5
+"""Standard deviations beyond which nobody counts as more unusual: the line ends where people did."""
+
+
+@dataclass(frozen=True)
+class StandoffConfig:
+    """Sizes."""
+
+    verts: int = 13718
+    features: int = 36
+    patterns: int = 32
+
+
+class Standoff(nn.Module):
+    """Metres along the normals of the body's vertices, from what an avatar shows."""
+
+    def __init__(self, config: StandoffConfig) -> None:
+        """Make it; weights come from a file or from `tools/fit_standoff.py`."""
+        super().__init__()
+        self.config = config
+        self.register_buffer("middle", torch.zeros(config.features))
+        self.register_buffer("spread", torch.ones(config.features))
+        self.register_buffer("mean_mm", torch.zeros(config.verts))
+        self.register_buffer("patterns_mm", torch.zeros(config.patterns, config.verts))
+        self.register_buffer("amounts", torch.zeros(config.features, config.patterns))
+
+    def forward(self, features: Float[Tensor, "people features"]) -> Float[Tensor, "people verts"]:
+        """Predict; millimetres keep half precision's digits in the file."""
+        told = ((features - self.middle) / self.spread).clamp(-UNUSUAL, UNUSUAL)
+        return 1e-3 * (self.mean_mm + told @ self.amounts @ self.patterns_mm)
+
+
+def standoff_features(avatar: Avatar) -> Float[Tensor, " features"]:
+    """How far splats lie from the body, in millimetres, by part and by front, side and back; and its build."""
+    rig, binding = avatar.rig, avatar.binding
+    forwards = torch.nn.functional.normalize(face_normals(rig.verts, rig.faces), dim=-1)[binding.face, 2]
+    sides = (forwards > FACING, forwards.abs() < ASIDE, forwards < -FACING)
+    joints = binding.skin_joints[:, 0]
+    found = []
+    for zone in ZONES:
+        mine = torch.isin(joints, torch.tensor([rig.joint_names.index(name) for name in zone]))
+        for side in sides:
+            off = binding.offset[mine & side, 2]
+            found.append(1e3 * off.mean() if len(off) >= ENOUGH else off.new_zeros(()))
+    return torch.cat([torch.stack(found), avatar.shape.coefficients])

@@ -1,0 +1,276 @@
+"""A smooth field that moves an avatar's surface in and out, and what outlines in pictures ask of it.
+
+Splats moved one by one by small, soft masks would fray. So the surface moves as a whole, along the body's
+normals, by a field of a few hundred numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy import sparse
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from vivant.body import forward_kinematics, skin_points
+from vivant.core.cameras import Cameras, project
+from vivant.core.checks import expect_finite
+from vivant.core.outlines import signed_distances
+from vivant.mesh import vertex_normals
+from vivant.reconstruct.photo import views_from_photo
+from vivant.records import Avatar, Body, Person, Views
+from vivant.splat import pose_splats, rasterize_averaged
+
+PLACES = 400
+"""Numbers of a field."""
+
+REACH = 0.06
+"""Metres (standard deviation) over which neighbouring places are mixed."""
+
+NEAR = 0.014
+"""Metres beside the avatar's outline within which splats belong to it."""
+
+ACROSS = 0.6
+"""Least cosine, in the picture, between a splat's way and the outline's normal."""
+
+TURNED = 0.08
+"""Metres that opposite normals of length 1 count as half as far apart: front and back move on their own."""
+
+SHARED = 12
+"""Places of the field that each splat moves with."""
+
+SURE = 0.01
+"""Metres beyond which an outline's distance counts only in proportion, not by its square (Huber)."""
+
+SLIGHT = 0.015
+"""Metres by which the photo's outline may differ: where more is asked for, another thing hides the body."""
+
+STEP = 0.001
+"""Metres by which splats are moved to see where in a picture they go."""
+
+LOOK = 0.01
+"""Metres to each side of a point between which an outline's direction is measured."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What one view asks for."""
+
+    camera: Cameras
+    joints: Float[Tensor, "joints 4 4"]
+    asked: Float[Tensor, "height width"]
+    """Signed distances, in pixels, to its mask's outline."""
+
+    weight: float
+    limit: float
+    """Metres beyond which what is asked for is not believed."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A smooth field over the splats."""
+
+    mix: sparse.csr_matrix
+    """Splats by places: each splat's move from the places', rows sum to 1."""
+
+    ways: Float[Tensor, "splats 3"]
+    """Where each splat goes, at rest: along the body's normal under it."""
+
+    places: Float[ndarray, "places 6"]
+    """Where they lie at rest, and which way they face (times `TURNED`)."""
+
+
+def field_over(avatar: Avatar) -> Field:
+    """Places spread evenly over surface and directions, and each splat's share in those around it."""
+    ways = _ways(avatar)
+    where = torch.cat([avatar.splats.means, TURNED * ways], dim=1).double().numpy()
+    places = where[_spread(where, PLACES)]
+    return Field(_mix(where, places), ways, places)
+
+
+def goals_of(avatar: Avatar, views: Views, *, weight: float, limit: float) -> list[Goal]:
+    """What the masks of views ask for."""
+    joints = forward_kinematics(avatar.rig.joint_parents, avatar.rig.joints_world, views.poses)
+    asked = signed_distances(views.alphas)
+    return [
+        Goal(views.cameras[view], joints[view], asked[view], weight, limit) for view in range(len(views.alphas))
+    ]
+
+
+def photo_goals(avatar: Avatar, person: Person, *, weight: float, limit: float) -> list[Goal]:
+    """What the photo's mask asks for.
+
+    Raises:
+        BadInputError: If the photo is not the avatar's.
+    """
+    if weight == 0:
+        return []
+    body = Body(avatar.rig, avatar.photo_pose, avatar.photo_camera, avatar.shape)
+    return goals_of(avatar, views_from_photo(person, body), weight=weight, limit=min(SLIGHT, limit))
+
+
+def over_places(field: Field, avatar: Avatar, moves: Float[Tensor, " verts"]) -> Float[ndarray, " places"]:
+    """The places' numbers nearest to moves of the body's vertices."""
+    corners = moves[avatar.rig.faces[avatar.binding.face]]
+    of_splats = (corners * avatar.binding.barycentric).sum(1).double().numpy()
+    shares = np.asarray(field.mix.sum(0)).ravel()
+    return (field.mix.T @ of_splats) / np.maximum(shares, 1e-9)
+
+
+def over_verts(field: Field, avatar: Avatar, numbers: Float[ndarray, " places"]) -> Float[ndarray, " verts"]:
+    """Moves of the body's vertices from those of the places."""
+    normals = vertex_normals(avatar.rig.verts, avatar.rig.faces)
+    return _mix(torch.cat([avatar.rig.verts, TURNED * normals], dim=1).double().numpy(), field.places) @ numbers
+
+
+def _mix(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"]) -> sparse.csr_matrix:
+    """How points move with the places round them; rows sum to 1."""
+    distance, index = cKDTree(places).query(points, k=SHARED)
+    share = np.exp(-0.5 * (distance / REACH) ** 2) + 1e-12
+    share /= share.sum(1, keepdims=True)
+    rows = np.repeat(np.arange(len(points)), SHARED)
+    return sparse.csr_matrix((share.ravel(), (rows, index.ravel())), shape=(len(points), len(places)))
+
+
+def _ways(avatar: Avatar) -> Float[Tensor, "splats 3"]:
+    """The body's normal under each splat."""
+    rig, binding = avatar.rig, avatar.binding
+    corners = vertex_normals(rig.verts, rig.faces)[rig.faces[binding.face]]
+    return torch.nn.functional.normalize((corners * binding.barycentric[..., None]).sum(1), dim=-1)
+
+
+def _spread(points: Float[ndarray, "points axes"], count: int) -> Int[ndarray, " count"]:
+    """Points as far from each other as can be: each next one is the farthest from all before."""
+    picked = np.zeros(count, int)
+    nearest = np.full(len(points), np.inf)
+    for number in range(1, count):
+        nearest = np.minimum(nearest, ((points - points[picked[number - 1]]) ** 2).sum(1))
+        picked[number] = int(nearest.argmax())
+    return picked
+
+
+def settled(
+    avatar: Avatar,
+    field: Field,
+    goals: list[Goal],
+    expected: Float[ndarray, " places"],
+    *,
+    rounds: int,
+    steady: float,
+    limit: float,
+    advance: Callable[[float], None],
+) -> Float[ndarray, " places"]:
+    """The places' moves, in metres, by which the avatar's outlines become those asked for.
+
+    Args:
+        avatar: Whose splats are to move.
+        field: Over its splats.
+        goals: What the views ask for; without any, the places move as expected.
+        expected: The places' moves in metres, as far as no outline says otherwise.
+        rounds: How often outlines are drawn and compared: moved splats uncover others.
+        steady: How many outline points say the expected move of each place.
+        limit: Metres that the surface moves at most.
+        advance: Is told the part that is done.
+    """
+    numbers = expected
+    moved = moved_by(avatar, field, numbers, limit)
+    for turn in range(rounds if goals else 0):
+        seen = []
+        for goal in goals:
+            seen.append(_compared(moved, field, goal))
+            advance((turn + len(seen) / len(goals)) / rounds)
+        index, slope, distance, weight = (np.concatenate(some) for some in zip(*seen, strict=True))
+        lines = field.mix[index].multiply(slope[:, None]).tocsr()
+        numbers = numbers + _step(lines, distance, weight, numbers - expected, steady)
+        moved = moved_by(avatar, field, numbers, limit)
+    return numbers
+
+
+def moved_by(avatar: Avatar, field: Field, numbers: Float[ndarray, " places"], limit: float) -> Avatar:
+    """Move the splats, none farther than a limit in metres; nothing else changes.
+
+    Raises:
+        NumericalError: If places become infinite.
+    """
+    move = torch.from_numpy(np.clip(field.mix @ numbers, -limit, limit)).float()
+    means = avatar.splats.means + move[:, None] * field.ways
+    expect_finite("outlines", means=means)
+    return replace(avatar, splats=replace(avatar.splats, means=means))
+
+
+def _compared(
+    avatar: Avatar, field: Field, goal: Goal
+) -> tuple[
+    Int[ndarray, " points"], Float[ndarray, " points"], Float[ndarray, " points"], Float[ndarray, " points"]
+]:
+    """The splats at a view's outline: which, how much of their move widens it, metres it lacks, and weights."""
+    camera, binding = goal.camera, avatar.binding
+    posed = pose_splats(avatar.splats, binding, goal.joints)
+    onward = skin_points(
+        avatar.splats.means + STEP * field.ways, binding.skin_joints, binding.skin_weights, goal.joints
+    )
+    pixels, depth = project(posed.means, camera)
+    metres_per_px = depth / camera.intrinsics[0, 0, 0]
+    way = (project(onward, camera)[0] - pixels) * metres_per_px[:, None] / STEP
+    drawn = signed_distances(rasterize_averaged(posed, camera, normals=False).alpha)[0]
+    here = _sampled(drawn, pixels)
+    slope = -(way * _uphill(drawn, pixels, metres_per_px)).sum(1)
+    distance = (_sampled(goal.asked, pixels) - here) * metres_per_px
+    size = torch.tensor([camera.width, camera.height])
+    # At the picture's border nothing is known.
+    inside = ((pixels > 2) & (pixels < size - 2)).all(1) & (depth > 0.05)
+    index = torch.nonzero(
+        inside & (here.abs() * metres_per_px < NEAR) & (slope > ACROSS) & (distance.abs() < goal.limit)
+    )[:, 0]
+    found = (values[index].double().numpy() for values in (slope, distance))
+    return index.numpy(), *found, np.full(len(index), goal.weight)
+
+
+def _step(
+    lines: sparse.csr_matrix,
+    distance: Float[ndarray, " points"],
+    weight: Float[ndarray, " points"],
+    off: Float[ndarray, " places"],
+    steady: float,
+) -> Float[ndarray, " places"]:
+    """The step that brings the outlines nearest to where they shall be (robust least squares).
+
+    Args:
+        lines: How far each outline point moves by each place's.
+        distance: Metres that it lacks.
+        weight: How much it counts.
+        off: How far the places are from what was expected.
+        steady: How much that counts.
+    """
+    trusted, step = weight, np.zeros_like(off)
+    for _ in range(3):
+        left = (lines.T @ sparse.diags(weight) @ lines).toarray() + steady * np.eye(len(off))
+        step = np.linalg.solve(left, lines.T @ (weight * distance) - steady * off)
+        weight = trusted / np.maximum(1, np.abs(lines @ step - distance) / SURE)
+    return step
+
+
+def _sampled(picture: Float[Tensor, "height width"], pixels: Float[Tensor, "points 2"]) -> Tensor:
+    """Values between pixels' centres; beyond the border those of the border."""
+    height, width = picture.shape
+    grid = 2 * pixels / torch.tensor([width, height]) - 1
+    found = torch.nn.functional.grid_sample(
+        picture[None, None], grid[None, None], padding_mode="border", align_corners=False
+    )
+    return found[0, 0, 0]
+
+
+def _uphill(
+    distances: Float[Tensor, "height width"],
+    pixels: Float[Tensor, "points 2"],
+    metres_per_px: Float[Tensor, " points"],
+) -> Float[Tensor, "points 2"]:
+    """Unit vectors in the picture that point into the mask."""
+    ways = []
+    for axis in ([1.0, 0.0], [0.0, 1.0]):
+        ahead = torch.tensor(axis) * (LOOK / metres_per_px).clamp(min=1.0)[:, None]
+        ways.append(_sampled(distances, pixels + ahead) - _sampled(distances, pixels - ahead))
+    return torch.nn.functional.normalize(torch.stack(ways, dim=1), dim=1)

@@ -1,0 +1,222 @@
+"""Learn how far the surface stands off, from coarse avatars of people whose surface is known.
+
+    python tools/bake_avatars.py ../shared/data FOLDER --train 440 --validation 40
+    python tools/fit_standoff.py FOLDER standoff.safetensors --report standoff.json
+
+For each baked person the moves are found that bring the avatar's outlines to the true ones in all views (kept
+in the folder as NAME.moves.npy, so a second run takes seconds). Ridge regression then predicts them from what
+the avatar shows of build and clothes (networks/standoff.py); its strength is chosen on training people only.
+"""
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from vivant.core.cameras import Cameras
+from vivant.core.run import Context
+from vivant.imagine.told import place_in_photo
+from vivant.mesh import face_normals
+from vivant.networks import ModelCard, Standoff, StandoffConfig, save_weights, standoff_features
+from vivant.reconstruct.surface_field import PLACES, field_over, goals_of, over_verts, settled
+from vivant.records import Avatar, Pose, Views, load_avatar
+from vivant.training.avatar_files import read_person
+
+STRENGTHS = (10.0, 30.0, 60.0, 100.0, 200.0, 400.0)
+FOLDS = 8
+PATTERNS = 32
+LIMIT = 0.05
+"""Metres beyond which an outline is another part's."""
+
+
+@dataclass(frozen=True)
+class People:
+    """What is learned from."""
+
+    names: list[str]
+    features: ndarray
+    moves_mm: ndarray
+    """People by vertices."""
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A line through people."""
+
+    middle: ndarray
+    spread: ndarray
+    mean: ndarray
+    slopes: ndarray
+
+    def __call__(self, features: ndarray) -> ndarray:
+        """Predict, in millimetres."""
+        return self.mean + ((features - self.middle) / self.spread) @ self.slopes
+
+
+def main() -> None:
+    """Find the moves, learn them, say how well, and write the weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--report", type=Path, help="JSON with scores, and what the test measures again")
+    parser.add_argument("--workers", type=int, default=1)
+    told = parser.parse_args()
+    avatar = load_avatar(min(told.folder.glob("train_*.avatar")))
+    train, held_back = (gathered(told.folder, split, told.workers) for split in ("train", "validation"))
+    weight = vertex_areas(avatar)
+    scores = {s: cross_validated(train, s, weight) for s in STRENGTHS}
+    strength = min(scores, key=lambda s: scores[s])
+    network = as_network(learned(train.features, train.moves_mm, strength), weight)
+    predicted = 1e3 * network(torch.from_numpy(held_back.features).float()).numpy()
+    score = rms(held_back.moves_mm - predicted, weight)
+    baseline = rms(held_back.moves_mm, weight)
+    alone = rms(held_back.moves_mm - train.moves_mm.mean(0), weight)
+    people = len(train.names)
+    print(f"strength {strength:g}, left of the squared move on training people held back: {scores}")
+    print(f"{len(held_back.names)} people: {score:.2f} mm left of {baseline:.2f}; by the mean {alone:.2f}")
+    card = ModelCard(
+        network="standoff",
+        trained_on=f"{people} people of MakeHuman's wardrobe, photographed, lifted and compared all round",
+        licence="CC0",
+        steps=1,
+        people=people,
+        score=round(score, 3),
+        score_name=f"RMS mm left along the normals, {len(held_back.names)} people held back; less is better",
+        baseline=round(baseline, 3),
+        command="python tools/fit_standoff.py FOLDER standoff.safetensors",
+    )
+    save_weights(network, network.config, card, told.out)
+    if told.report:
+        told.report.write_text(json.dumps(report(strength, scores, score, baseline, alone, held_back, avatar)))
+
+
+def gathered(folder: Path, split: str, workers: int) -> People:
+    """Everybody of one split, found or kept."""
+    names = sorted(path.stem for path in folder.glob(f"{split}_*.safetensors"))
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        found = list(pool.map(partial(one, folder), names))
+    features, moves = zip(*found, strict=True)
+    return People(names, np.stack(features).astype(float), 1e3 * np.stack(moves).astype(float))
+
+
+def one(folder: Path, name: str) -> tuple[ndarray, ndarray]:
+    """A person's features, and the moves of the body's vertices to the true outlines."""
+    avatar = load_avatar(folder / f"{name}.avatar")
+    kept = folder / f"{name}.moves.npy"
+    if not kept.exists():
+        torch.set_num_threads(1)
+        np.save(kept, true_moves(avatar, folder / f"{name}.safetensors"))
+        print(name, flush=True)
+    return standoff_features(avatar).numpy(), np.load(kept)
+
+
+def true_moves(avatar: Avatar, path: Path) -> ndarray:
+    """Moves, in metres, that bring the avatar's outlines to the true ones in all baked views."""
+    person = read_person(path)
+    alphas = person.images[0, :, 3]
+    count, _, size = alphas.shape
+    # Baked views lie in the world of trainings, with the photo's front at +z.
+    world = _front_at_z(avatar)
+    cameras = Cameras(person.cam_from_world[0] @ world, person.intrinsics[0], size, size)
+    pose = avatar.photo_pose
+    poses = Pose(pose.local_quats.expand(count, -1, -1), pose.root.expand(count, -1))
+    views = Views(person.images[0, :, :3].permute(0, 2, 3, 1), alphas, None, alphas, cameras, poses)
+    field = field_over(avatar)
+    goals = goals_of(avatar, views, weight=1.0, limit=LIMIT)
+    numbers = settled(avatar, field, goals, np.zeros(PLACES), rounds=2, steady=1.0, limit=LIMIT,
+                      advance=Context().advance)  # fmt: skip
+    return over_verts(field, avatar, numbers).clip(-LIMIT, LIMIT).astype(np.float32)
+
+
+def learned(features: ndarray, moves: ndarray, strength: float) -> Ridge:
+    """Ridge regression on features of unit spread."""
+    middle, spread, mean = features.mean(0), features.std(0) + 1e-6, moves.mean(0)
+    told = (features - middle) / spread
+    inverse = np.linalg.inv(told @ told.T + strength * np.eye(len(told)))
+    return Ridge(middle, spread, mean, told.T @ inverse @ (moves - mean))
+
+
+def cross_validated(people: People, strength: float, weight: ndarray) -> float:
+    """Part of the squared move that is left on people held back in turn."""
+    order = np.random.default_rng(0).permutation(len(people.names))
+    left = whole = 0.0
+    for fold in np.array_split(order, FOLDS):
+        others = np.setdiff1d(order, fold)
+        line = learned(people.features[others], people.moves_mm[others], strength)
+        left += float((weight * (people.moves_mm[fold] - line(people.features[fold])) ** 2).sum())
+        whole += float((weight * people.moves_mm[fold] ** 2).sum())
+    return round(left / whole, 4)
+
+
+def as_network(line: Ridge, weight: ndarray) -> Standoff:
+    """The same line with slopes as amounts of a few patterns: the file stays small."""
+    root = np.sqrt(weight)
+    amounts, sizes, patterns = np.linalg.svd(line.slopes * root, full_matrices=False)
+    count = min(PATTERNS, len(sizes))
+    network = Standoff(StandoffConfig(len(line.mean), len(line.middle), count)).eval()
+    values = {
+        "middle": line.middle,
+        "spread": line.spread,
+        "mean_mm": line.mean,
+        "patterns_mm": (line.slopes.T @ amounts[:, :count]).T,
+        "amounts": amounts[:, :count],
+    }
+    network.load_state_dict(
+        {name: torch.from_numpy(np.ascontiguousarray(v)).float() for name, v in values.items()}
+    )
+    return network
+
+
+def vertex_areas(avatar: Avatar) -> ndarray:
+    """Part of the body's surface about each vertex."""
+    rig = avatar.rig
+    areas = face_normals(rig.verts, rig.faces, unit=False).norm(dim=1) / 6
+    total = torch.zeros(len(rig.verts)).index_add_(0, rig.faces.flatten(), areas.repeat_interleave(3))
+    return (total / total.sum()).double().numpy()
+
+
+def rms(millimetres: ndarray, weight: ndarray) -> float:
+    """Root of the mean square over people and surface."""
+    return float(np.sqrt((weight * millimetres**2).sum(1).mean()))
+
+
+def report(
+    strength: float,
+    scores: dict[float, float],
+    score: float,
+    baseline: float,
+    alone: float,
+    people: People,
+    avatar: Avatar,
+) -> dict[str, object]:
+    """Scores, and what a test needs to measure one of them again: some vertices of the people held back."""
+    picked = np.random.default_rng(0).choice(len(avatar.rig.verts), 300, replace=False)
+    return {
+        "strength": strength,
+        "left_by_strength": scores,
+        "rms_mm": score,
+        "unmoved_mm": baseline,
+        "mean_mm": alone,
+        "people": people.names,
+        "verts": picked.tolist(),
+        "features": np.round(people.features, 3).tolist(),
+        "moves_mm": np.round(people.moves_mm[:, picked], 2).tolist(),
+    }
+
+
+def _front_at_z(avatar: Avatar) -> torch.Tensor:
+    """From the avatar's world to that of the baked views."""
+    from bake_avatars import _front_at_z as turned
+
+    return turned(place_in_photo(avatar))
+
+
+if __name__ == "__main__":
+    main()
