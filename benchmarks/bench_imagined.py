@@ -5,7 +5,7 @@
 The person, the body and the coarse avatar are made once and shared. Prints a Markdown table: PSNR, SSIM and
 FLIP of the sides and the back in one new pose, which is given, so that colours count and not how well the body
 was found (box round both masks, aligned). Each is minus that of `quick` over the same people, with its 95 %
-interval; then the front's PSNR likewise, and the seconds of imagining and recolouring. Also with parts left
+interval; then the front's PSNR likewise, and the seconds of what `quick` does without. Also with parts left
 out. `--out` gets the pictures: truth, quick, variant.
 """
 
@@ -32,6 +32,9 @@ from vivant.recipes import load_recipe
 from vivant.records import Person
 
 AWAY = ("left", "right", "back")
+ADDED = ("stand_off", "imagine_views", "reshape", "recolor")
+"""Stages that `quick` does without."""
+
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -54,7 +57,12 @@ def variants() -> Iterator[Variant]:
     def imagined(**changed: Any) -> Any:
         return replace(gas, views=replace(gas.views, **changed))
 
+    no_depth, no_outlines = replace(refine.stand_off, amount=0.0), replace(refine.reshape, rounds=0)
     yield Variant("refine", "refine", refine)
+    yield Variant("refine, no learned depth", "refine", replace(refine, stand_off=no_depth))
+    yield Variant("refine, no imagined outlines", "refine", replace(refine, reshape=no_outlines))
+    colors = replace(refine, stand_off=no_depth, reshape=no_outlines)
+    yield Variant("refine, colours only", "refine", colors)
     for strength in STRENGTHS:
         sampler = SamplerConfig(strength=strength)
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))
@@ -90,20 +98,20 @@ def main() -> None:
                 print(f"{subject.name}, {variant.name}: {made[1]:.0f} s", flush=True)
                 if told.out is not None:
                     show(found, subject.name, variant, told.out)
-    print("| variant | sides and back: PSNR, dB | SSIM | FLIP | front: PSNR, dB | imagining, s |")
+    print("| variant | sides and back: PSNR, dB | SSIM | FLIP | front: PSNR, dB | more than quick, s |")
     print("|---|---|---|---|---|---|")
     for name in found:
         print(line(name, found))
 
 
 def measured(subject: Subject, variant: Variant, kept: Path) -> tuple[Measured, float]:
-    """One avatar's scores, and the seconds of its imagining."""
+    """One avatar's scores, and the seconds of what `quick` does without."""
     run = Run(kept / "results", Context())
     photo = read_photo(write_photo(subject.photo, kept, subject.name))
     avatar = load_recipe(variant.recipe).build(run, photo, variant.config)
     person = run.latest(Person)
     assert person is not None
-    seconds = sum(t.seconds for t in run.timings if t.stage in ("imagine_views", "recolor"))
+    seconds = sum(t.seconds for t in run.timings if t.stage in ADDED)
     return measure_subject(Context(), subject, Splatted(avatar, person.photo_from_image)), seconds
 
 

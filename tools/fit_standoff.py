@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from vivant.body import joints_of
 from vivant.core.cameras import Cameras
 from vivant.core.run import Context
 from vivant.imagine.told import place_in_photo
 from vivant.mesh import face_normals
 from vivant.networks import ModelCard, Standoff, StandoffConfig, save_weights, standoff_features
-from vivant.reconstruct.surface_field import PLACES, field_over, goals_of, over_verts, settled
+from vivant.reconstruct.surface_field import HELD, PLACES, field_over, goals_of, over_verts, settled
 from vivant.records import Avatar, Pose, Views, load_avatar
 from vivant.training.avatar_files import read_person
 
@@ -94,7 +95,9 @@ def main() -> None:
     )
     save_weights(network, network.config, card, told.out)
     if told.report:
-        told.report.write_text(json.dumps(report(strength, scores, score, baseline, alone, held_back, avatar)))
+        told.report.write_text(
+            json.dumps(report(strength, scores, score, baseline, alone, held_back, predicted, people, weight))
+        )
 
 
 def gathered(folder: Path, split: str, workers: int) -> People:
@@ -175,10 +178,12 @@ def as_network(line: Ridge, weight: ndarray) -> Standoff:
 
 
 def vertex_areas(avatar: Avatar) -> ndarray:
-    """Part of the body's surface about each vertex."""
+    """Part of the surface that may move about each vertex."""
     rig = avatar.rig
     areas = face_normals(rig.verts, rig.faces, unit=False).norm(dim=1) / 6
     total = torch.zeros(len(rig.verts)).index_add_(0, rig.faces.flatten(), areas.repeat_interleave(3))
+    held = joints_of(rig, *HELD)[rig.skin_joints]
+    total = total * (rig.skin_weights * ~held).sum(1)
     return (total / total.sum()).double().numpy()
 
 
@@ -193,21 +198,26 @@ def report(
     score: float,
     baseline: float,
     alone: float,
-    people: People,
-    avatar: Avatar,
+    held_back: People,
+    predicted: ndarray,
+    people: int,
+    weight: ndarray,
 ) -> dict[str, object]:
     """Scores, and what a test needs to measure one of them again: some vertices of the people held back."""
-    picked = np.random.default_rng(0).choice(len(avatar.rig.verts), 300, replace=False)
+    picked = np.random.default_rng(0).choice(len(weight), 300, replace=False, p=weight / weight.sum())
+    left = held_back.moves_mm[:, picked] - predicted[:, picked]
     return {
         "strength": strength,
         "left_by_strength": scores,
         "rms_mm": score,
         "unmoved_mm": baseline,
         "mean_mm": alone,
-        "people": people.names,
+        "trained_on": people,
+        "people": held_back.names,
         "verts": picked.tolist(),
-        "features": np.round(people.features, 3).tolist(),
-        "moves_mm": np.round(people.moves_mm[:, picked], 2).tolist(),
+        "verts_rms_mm": float(np.sqrt((left**2).mean())),
+        "features": np.round(held_back.features, 3).tolist(),
+        "moves_mm": np.round(held_back.moves_mm[:, picked], 2).tolist(),
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vivant.body import PARTS, REGIONS, AnnyModel, part_labels
+from vivant.body import PARTS, REGIONS, AnnyModel, joints_of, part_labels
 from vivant.core.errors import BadInputError
 from vivant.records import Rig
 
@@ -60,3 +60,11 @@ def test_unknown_names_are_refused(rig: Rig) -> None:
     )  # fmt: skip
     with pytest.raises(BadInputError, match="follow no joint"):
         part_labels(nameless)
+
+
+def test_joints_are_found_by_the_parts_that_they_move(rig: Rig) -> None:
+    found = {n for n, hit in zip(rig.joint_names, joints_of(rig, "face", "left_hand"), strict=True) if hit}
+    assert {"head", "wrist.L"} <= found
+    assert not found & {"wrist.R", "neck03", "lowerarm01.L"}
+    with pytest.raises(BadInputError, match="tail"):
+        joints_of(rig, "tail")

@@ -1,9 +1,12 @@
+import json
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
+import torch
 
-from vivant.engines.own_networks import load_lifter, load_nerf, load_view_generator
+from vivant.engines.own_networks import load_lifter, load_nerf, load_standoff, load_view_generator
 from vivant.training import People, PeopleConfig, find_training
 
 MODEL_CARDS = resources.files("vivant.engines").joinpath("assets/README.md").read_text("utf-8")
@@ -34,3 +37,19 @@ def test_packaged_weights_are_small_and_their_cards_are_repeated() -> None:
         _, card = load()
         assert f"{card.score:.2f} / {card.baseline:.2f}" in MODEL_CARDS
         assert card.licence in " ".join(MODEL_CARDS.split())
+
+
+def test_packaged_depth_predicts_people_held_back_as_well_as_its_card_says() -> None:
+    report = json.loads((Path(__file__).parents[1] / "golden" / "standoff.json").read_text())
+    network, card = load_standoff()
+    features, true = torch.tensor(report["features"]), torch.tensor(report["moves_mm"])
+    with torch.no_grad():
+        predicted = 1e3 * network(features)[:, report["verts"]]
+    left, whole = ((true - predicted).square().mean().sqrt(), true.square().mean().sqrt())
+    assert float(left) == pytest.approx(report["verts_rms_mm"], abs=0.02)
+    assert float(left) < 0.85 * float(whole)
+    assert (card.network, card.people) == ("standoff", report["trained_on"])
+    assert card.score < card.baseline == pytest.approx(report["unmoved_mm"], abs=2e-3)
+    assert f"{card.score:.2f} / {card.baseline:.2f}" in MODEL_CARDS
+    with resources.as_file(resources.files("vivant.engines").joinpath("assets/standoff.safetensors")) as path:
+        assert path.stat().st_size <= 2**20

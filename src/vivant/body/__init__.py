@@ -4,7 +4,7 @@ from vivant.body.anny import AnnyModel, AnnySubset, load_anny
 from vivant.body.kinematics import compose_along_tree, forward_kinematics, rest_pose
 from vivant.body.limits import JointLimits, joint_limits
 from vivant.body.mouth import MOUTH, mouth_faces
-from vivant.body.parts import PARTS, REGIONS, BodyParts, part_labels
+from vivant.body.parts import PARTS, REGIONS, BodyParts, joints_of, part_labels
 from vivant.body.skinning import (
     blend_transforms,
     nearest_rotations,
@@ -43,6 +43,7 @@ __all__ = [
     "forward_kinematics",
     "interpolate_skin",
     "joint_limits",
+    "joints_of",
     "load_anny",
     "load_smplx",
     "mouth_faces",

@@ -108,6 +108,18 @@ def part_labels(rig: Rig) -> BodyParts:
     return BodyParts(label=label, front=_vertex_normals(rig)[:, 2] > 0)
 
 
+def joints_of(rig: Rig, *parts: str) -> Bool[Tensor, " joints"]:
+    """Which joints move any of these parts; face and scalp both go with the head's.
+
+    Raises:
+        BadInputError: If a name is not in `PARTS`.
+    """
+    if unknown := set(parts) - set(PARTS):
+        raise BadInputError(f"{sorted(unknown)} are no parts of the body; there are {[*PARTS]}.")
+    numbers = {HEAD if part in ("face", "scalp") else PARTS.index(part) for part in parts}
+    return torch.tensor([_part_of_joint(name) in numbers for name in rig.joint_names])
+
+
 def _part_of_joint(name: str) -> int:
     """Number of the part that moves with a joint; -1 if its name tells nothing."""
     side = "left_" if name.endswith(".L") or name.startswith("left_") else "right_"

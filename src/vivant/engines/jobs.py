@@ -139,3 +139,12 @@ class PhotoToSplats(Protocol):
     def __call__(self, told: Any) -> Any:
         """Predict."""
         ...
+
+
+@runtime_checkable
+class DepthOfClothes(Protocol):
+    """Says how far a surface stands from where rules put it; see `vivant.networks.Standoff`."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Predict."""
+        ...

@@ -17,7 +17,7 @@ class StandOffConfig:
     amount: float = 1.0
     """Part of what is predicted; 0 leaves the shape alone."""
 
-    evidence: float = 1.0
+    evidence: float = 0.1
     """How much a point of the photo's outline counts; 0: not at all."""
 
     steady: float = 30.0

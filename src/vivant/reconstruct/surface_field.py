@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from vivant.body import forward_kinematics, skin_points
+from vivant.body import forward_kinematics, joints_of, skin_points
 from vivant.core.cameras import Cameras, project
 from vivant.core.checks import expect_finite
 from vivant.core.outlines import signed_distances
@@ -29,6 +29,9 @@ PLACES = 400
 
 REACH = 0.06
 """Metres (standard deviation) over which neighbouring places are mixed."""
+
+HELD = ("face", "scalp", *(f"{side}_{part}" for side in ("left", "right") for part in ("hand", "fingers")))
+"""Parts that keep their shape: they were fitted to landmarks, and masks of 128 px know less than that."""
 
 NEAR = 0.014
 """Metres beside the avatar's outline within which splats belong to it."""
@@ -74,7 +77,7 @@ class Field:
     """A smooth field over the splats."""
 
     mix: sparse.csr_matrix
-    """Splats by places: each splat's move from the places', rows sum to 1."""
+    """Splats by places: each splat's move from the places'. Rows sum to 1, and to 0 on head and hands."""
 
     ways: Float[Tensor, "splats 3"]
     """Where each splat goes, at rest: along the body's normal under it."""
@@ -88,7 +91,9 @@ def field_over(avatar: Avatar) -> Field:
     ways = _ways(avatar)
     where = torch.cat([avatar.splats.means, TURNED * ways], dim=1).double().numpy()
     places = where[_spread(where, PLACES)]
-    return Field(_mix(where, places), ways, places)
+    held = joints_of(avatar.rig, *HELD)[avatar.binding.skin_joints]
+    free = (avatar.binding.skin_weights * ~held).sum(1).double().numpy()
+    return Field((sparse.diags(free) @ _mix(where, places)).tocsr(), ways, places)
 
 
 def goals_of(avatar: Avatar, views: Views, *, weight: float, limit: float) -> list[Goal]:
@@ -117,7 +122,7 @@ def over_places(field: Field, avatar: Avatar, moves: Float[Tensor, " verts"]) ->
     corners = moves[avatar.rig.faces[avatar.binding.face]]
     of_splats = (corners * avatar.binding.barycentric).sum(1).double().numpy()
     shares = np.asarray(field.mix.sum(0)).ravel()
-    return (field.mix.T @ of_splats) / np.maximum(shares, 1e-9)
+    return (field.mix.T @ of_splats) / np.maximum(shares, 1e-3)
 
 
 def over_verts(field: Field, avatar: Avatar, numbers: Float[ndarray, " places"]) -> Float[ndarray, " verts"]:
