@@ -218,7 +218,7 @@ def _compared(
         avatar.splats.means + STEP * field.ways, binding.skin_joints, binding.skin_weights, goal.joints
     )
     pixels, depth = project(posed.means, camera)
-    metres_per_px = depth / camera.intrinsics[0, 0, 0]
+    metres_per_px = (torch.ones_like(depth) if camera.orthographic else depth) / camera.intrinsics[0, 0, 0]
     way = (project(onward, camera)[0] - pixels) * metres_per_px[:, None] / STEP
     drawn = signed_distances(rasterize_averaged(posed, camera, normals=False).alpha)[0]
     here = _sampled(drawn, pixels)
