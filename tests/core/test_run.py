@@ -69,6 +69,27 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
     assert not torch.equal(a.points, b.points)
 
 
+@dataclass(frozen=True)
+class Weighed:
+    weights: str = ""
+
+
+def weigh(context: Context, hand: Hand, config: Weighed) -> Hand:
+    CALLS.append("weigh")
+    return hand
+
+
+def test_weights_trained_anew_under_the_same_name_are_asked_anew(tmp_path: Path) -> None:
+    file = tmp_path / "net.safetensors"
+    for content in (b"once", b"once", b"twice"):
+        file.write_bytes(content)
+        Run(tmp_path, Context())(weigh, a_hand(), Weighed(str(file)))
+    assert CALLS == ["weigh", "weigh"]
+    file.unlink()
+    Run(tmp_path, Context())(weigh, a_hand(), Weighed(str(file)))
+    assert CALLS == ["weigh"] * 3
+
+
 def test_without_a_folder_nothing_is_kept() -> None:
     build(None)
     build(None)

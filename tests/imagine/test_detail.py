@@ -65,3 +65,22 @@ def test_where_an_outline_grows_colours_go_on_as_they_are_near_by() -> None:
     assert int(new.sum()) > 300
     shown = grown.images[0].permute(0, 2, 3, 1)[new]
     torch.testing.assert_close(shown, torch.tensor([1.0, 0, 0]).expand(len(shown), 3), atol=1e-3, rtol=0)
+
+
+def test_a_narrow_gap_that_the_small_coarse_picture_closes_stays_narrow() -> None:
+    large = torch.zeros(1, 4, 384, 384)
+    large[:, :, 100:310, 115:265] = 1.0
+    large[:, :, 200:230, 190:192] = -1.0
+    large[:, 3, 200:230, 190:192] = 0.0
+    small = torch.nn.functional.avg_pool2d(large, 3)
+    small[:, 3, 66:78, 63:65] = 0.7
+    made = torch.nn.functional.avg_pool2d(large, 3)[:, 3].clone()
+    made[:, 67:76, 63] = 0.3
+    before = int((large[0, 3, 100:310, 115:265] < 0.5).sum())
+    found = with_detail(
+        Generated(torch.full((1, 1, 3, 128, 128), 0.5), made[None], torch.zeros(1, 1, 3, 128, 128)),
+        small,
+        large,
+    )
+    after = int((found.alphas[0, 0, 100:310, 115:265] < 0.5).sum())
+    assert 0 < before <= after < 6 * before

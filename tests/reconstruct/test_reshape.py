@@ -111,3 +111,21 @@ def test_numbers_out_of_range_are_refused() -> None:
     for wrong in ({"rounds": -1}, {"steady": 0.0}, {"limit": -0.1}, {"evidence": -1.0}):
         with pytest.raises(BadInputError):
             ReshapeConfig(**wrong)  # pyright: ignore
+
+
+def test_a_gap_between_the_legs_is_not_webbed() -> None:
+    before = avatar()
+    views = turned(before)
+    # Masks that fill all between the legs.
+    closed = views.alphas.clone()
+    rows = slice(70, 115)
+    for view in range(len(closed)):
+        for row in range(rows.start, rows.stop):
+            covered = torch.nonzero(closed[view, row] > 0.5)[:, 0]
+            if len(covered):
+                closed[view, row, int(covered.min()) : int(covered.max()) + 1] = 1.0
+    assert not torch.equal(closed, views.alphas)
+    after = reshape(Context(), before, person(before), replace(views, alphas=closed), BLIND)
+    inner = (before.splats.means[:, 0].abs() < 0.06) & (before.splats.means[:, 1].sub(0.55).abs() < 0.2)
+    assert int(inner.sum()) > 50
+    assert float((after.splats.means - before.splats.means)[inner].norm(dim=1).mean()) < 2e-3

@@ -9,7 +9,7 @@ from tests import fakes
 from tests.imagine.test_views import card
 from tests.reconstruct.bodies import avatar, person
 
-from vivant.core.errors import BadFileError, BadInputError
+from vivant.core.errors import BadFileError, BadInputError, NumericalError
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
 from vivant.networks import Standoff, StandoffConfig, save_weights, standoff_features
@@ -99,6 +99,13 @@ def test_wrong_files_and_numbers_are_refused(tmp_path: Path) -> None:
     wrong.write_bytes(b"no weights")
     with pytest.raises(BadFileError, match=r"wrong\.safetensors"):
         stand_off(Context(), avatar(), person(avatar()), StandOffConfig(weights=str(wrong)))
+    other = Standoff(StandoffConfig(features=35))
+    with pytest.raises(BadFileError, match="35 numbers"):
+        stand_off(Context(), avatar(), person(avatar()), StandOffConfig(weights=file_of(other, tmp_path)))
+    spoilt = Standoff(StandoffConfig())
+    spoilt.mean_mm[:] = float("nan")
+    with pytest.raises(NumericalError, match="weights for learned depth"):
+        stand_off(Context(), avatar(), person(avatar()), StandOffConfig(weights=file_of(spoilt, tmp_path)))
     for numbers in ({"amount": -1.0}, {"evidence": -1.0}, {"rounds": 0}, {"limit": 2.0}):
         with pytest.raises(BadInputError):
             StandOffConfig(**numbers)  # pyright: ignore

@@ -108,6 +108,7 @@ class Run:
         parts += [vivant.__version__, _source_digest()]
         parts += [self._keys.get(id(value)) or store.digest(value) for value in goods]
         parts += [f"{k}={self._keys.get(id(v)) or store.digest(v)}" for k, v in sorted(named.items())]
+        parts += [digest for value in (*goods, *named.values()) for digest in _digests_of_weights(value)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def _look_up(self, stage: Callable[..., T], key: str) -> T | None:
@@ -136,6 +137,18 @@ class Run:
         except OutputError as error:
             # The result itself is fine; only reuse is lost, and the user is told.
             self.context.note(f"The result of {name} is not kept for reuse: {error}")
+
+
+def _digests_of_weights(config: object) -> Iterator[str]:
+    """Digests of files of weights that a config names: trained anew, they keep their names."""
+    if not dataclasses.is_dataclass(config):
+        return
+    for one in dataclasses.fields(config):
+        path = getattr(config, one.name)
+        if one.name.endswith("weights") and isinstance(path, str) and path:
+            # A file that cannot be read is told by the stage that wants it.
+            with contextlib.suppress(OSError):
+                yield hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @functools.lru_cache(maxsize=1)

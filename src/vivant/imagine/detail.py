@@ -15,6 +15,9 @@ SLOW = 0.02
 RIM = 0.02
 """Standard deviation over the picture's side by which colours are carried beyond the rim."""
 
+MOST_SHIFT = 1.5
+"""Pixels of the small picture that an outline is moved wholly; twice as far is not believed at all."""
+
 SOLID = 0.5
 """Least mask, of both pictures, where they are compared: rims differ by chance."""
 
@@ -56,6 +59,8 @@ def _outlined(
     Masks themselves cannot be added: a blurred one never passes one half beside a sharp one.
     """
     shift = signed_distances(made) - signed_distances(small)
+    # A gap that only one of two pictures has is as far as its other outlines are: that is no shift.
+    shift = shift * (2 - shift.abs() / MOST_SHIFT).clamp(0, 1)
     before = signed_distances(large[:, 3])
     after = before + _enlarged(shift[:, None], large)[:, 0] * (large.shape[-1] / small.shape[-1])
     return (large[:, 3] + (after + 0.5).clamp(0, 1) - (before + 0.5).clamp(0, 1)).clamp(0, 1)

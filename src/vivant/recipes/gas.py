@@ -16,7 +16,7 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import networks_of, take_views
+from vivant.recipes.imagined import depth_of, networks_of, take_views
 from vivant.reconstruct import (
     PHOTO_REFIT,
     RecolorConfig,
@@ -106,4 +106,6 @@ def film_endings(config: Config) -> tuple[str, ...]:
 
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
-    return ("mediapipe", "vivant-standoff", *networks_of(config.views))
+    imagining = (config.views, config.poses) if config.videos else (config.views,)
+    networks = dict.fromkeys(name for one in imagining for name in networks_of(one))
+    return ("mediapipe", *depth_of(config.stand_off), *networks)

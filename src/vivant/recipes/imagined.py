@@ -3,7 +3,7 @@
 from vivant.core.progress import Noted
 from vivant.core.run import Run
 from vivant.imagine import ImagineConfig
-from vivant.reconstruct import RecolorConfig, ReshapeConfig, recolor, reshape
+from vivant.reconstruct import RecolorConfig, ReshapeConfig, StandOffConfig, recolor, reshape
 from vivant.records import Avatar, Person, Views
 
 
@@ -23,3 +23,8 @@ def networks_of(imagine: ImagineConfig) -> tuple[str, ...]:
     """Names in the engines' table of what imagines views."""
     guides = {"lifter": ("vivant-lifter",), "nerf": ("vivant-nerf",)}
     return (*guides.get(imagine.guide, ()), "vivant-view")
+
+
+def depth_of(stand_off: StandOffConfig) -> tuple[str, ...]:
+    """Names in the engines' table of what knows depth."""
+    return ("vivant-standoff",) if stand_off.amount > 0 else ()

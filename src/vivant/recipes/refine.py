@@ -14,7 +14,7 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import networks_of, take_views
+from vivant.recipes.imagined import depth_of, networks_of, take_views
 from vivant.reconstruct import (
     PHOTO_REFIT,
     RecolorConfig,
@@ -74,4 +74,4 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
 
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
-    return ("mediapipe", "vivant-standoff", *networks_of(config.imagine))
+    return ("mediapipe", *depth_of(config.stand_off), *networks_of(config.imagine))

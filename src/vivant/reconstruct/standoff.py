@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from vivant.core.checks import expect_within
+from vivant.core.checks import expect_finite, expect_within
+from vivant.core.errors import BadFileError
 from vivant.core.run import Context
 from vivant.engines.own_networks import load_standoff
 from vivant.networks import standoff_features
@@ -58,7 +59,14 @@ def stand_off(context: Context, avatar: Avatar, person: Person, config: StandOff
     if avatar.shape.model != "anny" or len(avatar.rig.verts) != network.config.verts:
         context.note("Learned depth is of the anny body; this body is another one, and keeps its shape.")
         return avatar
-    moves = config.amount * network(standoff_features(avatar)[None])[0]
+    features = standoff_features(avatar)
+    if len(features) != network.config.features:
+        raise BadFileError(
+            f"The weights for learned depth want {network.config.features} numbers of a person; this version "
+            f"of vivant has {len(features)}. Make them anew with tools/fit_standoff.py."
+        )
+    moves = config.amount * network(features[None])[0]
+    expect_finite("the weights for learned depth", moves=moves)
     field = field_over(avatar)
     goals = photo_goals(avatar, person, weight=config.evidence, limit=config.limit)
     numbers = settled(

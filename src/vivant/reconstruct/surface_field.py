@@ -51,6 +51,9 @@ SURE = 0.01
 SLIGHT = 0.015
 """Metres by which the photo's outline may differ: where more is asked for, another thing hides the body."""
 
+GAP = (0.02, 0.03, 0.045, 0.06)
+"""Metres beyond an outline point at which nothing of the person may be: what faces a limb tells nothing."""
+
 STEP = 0.001
 """Metres by which splats are moved to see where in a picture they go."""
 
@@ -222,11 +225,15 @@ def _compared(
     way = (project(onward, camera)[0] - pixels) * metres_per_px[:, None] / STEP
     drawn = signed_distances(rasterize_averaged(posed, camera, normals=False).alpha)[0]
     here = _sampled(drawn, pixels)
-    slope = -(way * _uphill(drawn, pixels, metres_per_px)).sum(1)
+    uphill = _uphill(drawn, pixels, metres_per_px)
+    slope = -(way * uphill).sum(1)
     distance = (_sampled(goal.asked, pixels) - here) * metres_per_px
     size = torch.tensor([camera.width, camera.height])
     # At the picture's border nothing is known.
     inside = ((pixels > 2) & (pixels < size - 2)).all(1) & (depth > 0.05)
+    # Masks that close a narrow gap between two limbs would web them.
+    for metres in GAP:
+        inside &= _sampled(drawn, pixels - uphill * (metres / metres_per_px)[:, None]) < 0
     index = torch.nonzero(
         inside & (here.abs() * metres_per_px < NEAR) & (slope > ACROSS) & (distance.abs() < goal.limit)
     )[:, 0]
