@@ -1,6 +1,6 @@
 """Train on a machine that has torch and little else: `vivant train` without what the command line needs.
 
-PYTHONPATH=src python tools/train.py view --minutes 25 --out /tmp/view
+PYTHONPATH=src python tools/train.py view --minutes 25 -o view
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--avatars", type=Path, help="people with coarse avatars, from tools/bake_avatars.py")
     parser.add_argument("--avatars-share", type=float, default=0.75, help="part of the batches with them")
     parser.add_argument("--size", choices=SIZES, default="full", help="reduced: for a processor in an hour")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     told = parser.parse_args()
     training = find_training(told.network, size=told.size)

@@ -28,8 +28,8 @@ LIFTER = LifterConfig(width=24, layers=1, heads=2, anchors=256, splats=8, channe
 KEEP = SamplerConfig(strength=0.0)
 
 
-def card(score: float = 30.0) -> ModelCard:
-    return ModelCard("view", "", "Apache-2.0", 1, 1, score, "PSNR", 20.0, "")
+def card(score: float = 30.0, network: str = "view") -> ModelCard:
+    return ModelCard(network, "", "Apache-2.0", 1, 1, score, "PSNR", 20.0, "")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     save_weights(network(), TINY, card(), folder / "view.safetensors")
-    save_weights(HumanNerf(NERF), NERF, card(), folder / "nerf.safetensors")
-    save_weights(Lifter(LIFTER), LIFTER, card(), folder / "lifter.safetensors")
+    save_weights(HumanNerf(NERF), NERF, card(network="nerf"), folder / "nerf.safetensors")
+    save_weights(Lifter(LIFTER), LIFTER, card(network="lifter"), folder / "lifter.safetensors")
     names = {"weights": "view", "nerf_weights": "nerf", "lifter_weights": "lifter"}
     return {option: str(folder / f"{name}.safetensors") for option, name in names.items()}
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from tests.networks.figures import SMALL
 
-from vivant.core.errors import BadFileError, OutputError
+from vivant.core.errors import BadFileError, MissingWeightsError, OutputError
+from vivant.engines import own_networks
+from vivant.engines.own_networks import load_standoff, load_view_generator
 from vivant.networks import Lifter, LifterConfig, ModelCard, load_weights, save_weights, working_dtype
 
 CARD = ModelCard(
@@ -38,6 +40,20 @@ def test_bad_files_are_told(tmp_path: Path, damage: str) -> None:
         path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BadFileError, match="lifter.safetensors"):
         load_weights(Lifter, LifterConfig, path)
+
+
+def test_folders_and_other_networks_are_named_as_such(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match="is a folder"):
+        load_weights(Lifter, LifterConfig, tmp_path)
+    save_weights(Lifter(SMALL), SMALL, CARD, tmp_path / "lifter.safetensors")
+    with pytest.raises(BadFileError, match=r"'lifter'.*'view'"):
+        load_view_generator(str(tmp_path / "lifter.safetensors"))
+
+
+def test_absent_weights_name_what_makes_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(own_networks.resources, "files", lambda _: tmp_path)
+    with pytest.raises(MissingWeightsError, match=r"tools/fit_standoff\.py"):
+        load_standoff()
 
 
 def test_the_working_type_is_one_that_runs() -> None:

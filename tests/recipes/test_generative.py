@@ -26,7 +26,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     save_weights(network(), TINY, card(), folder / "view.safetensors")
-    save_weights(Lifter(LIFTER), LIFTER, card(), folder / "lifter.safetensors")
+    save_weights(Lifter(LIFTER), LIFTER, card(network="lifter"), folder / "lifter.safetensors")
     return {"weights": str(folder / "view.safetensors"), "lifter_weights": str(folder / "lifter.safetensors")}
 
 

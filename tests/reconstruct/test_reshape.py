@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.reconstruct.bodies import avatar, person
 
-from vivant.body import forward_kinematics
+from vivant.body import forward_kinematics, tangent_frames
 from vivant.core.cameras import orbit
 from vivant.core.errors import BadInputError, NumericalError
 from vivant.core.progress import Advanced, Event
@@ -69,7 +69,19 @@ def test_only_places_change() -> None:
     assert not torch.equal(after.splats.means, before.splats.means)
     for name in ("quats", "log_scales", "opacity_logits", "sh"):
         assert torch.equal(getattr(after.splats, name), getattr(before.splats, name))
-    assert after.binding is before.binding and torch.equal(after.trust, before.trust)
+    for name in ("face", "barycentric", "skin_joints", "skin_weights"):
+        assert torch.equal(getattr(after.binding, name), getattr(before.binding, name))
+    assert torch.equal(after.trust, before.trust)
+
+
+def test_the_bindings_offsets_follow_the_splats() -> None:
+    before = avatar()
+    after = reshape(Context(), before, person(before), turned(padded(before, 0.02)), BLIND)
+    rig, binding = after.rig, after.binding
+    feet = (rig.verts[rig.faces[binding.face]] * binding.barycentric[..., None]).sum(1)
+    offsets = tangent_frames(rig.verts, rig.faces)[binding.face] @ binding.offset[..., None]
+    assert torch.allclose(feet + offsets[..., 0], after.splats.means, atol=1e-6)
+    assert not torch.allclose(binding.offset, before.binding.offset, atol=1e-3)
 
 
 def test_the_photos_outline_counts_more_than_imagined_ones() -> None:

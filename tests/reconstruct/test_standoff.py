@@ -28,7 +28,7 @@ def knowing(backs_mm: float) -> Standoff:
 
 def file_of(network: Standoff, folder: Path) -> str:
     path = folder / "standoff.safetensors"
-    save_weights(network, network.config, card(), path)
+    save_weights(network, network.config, card(network="standoff"), path)
     return str(path)
 
 

@@ -17,6 +17,9 @@ from vivant.networks import (
     load_weights,
 )
 
+MAKERS = {"standoff": "python tools/fit_standoff.py"}
+"""What makes the weights of networks that `vivant train` does not."""
+
 
 def load_view_generator(path: str = "") -> tuple[ViewUNet, ModelCard]:
     """Load the generator of views.
@@ -28,7 +31,7 @@ def load_view_generator(path: str = "") -> tuple[ViewUNet, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(ViewUNet, ViewUNetConfig, _weights("view", path))
+    return load_weights(ViewUNet, ViewUNetConfig, _weights("view", path), network="view")
 
 
 def load_nerf(path: str = "") -> tuple[HumanNerf, ModelCard]:
@@ -41,7 +44,7 @@ def load_nerf(path: str = "") -> tuple[HumanNerf, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(HumanNerf, NerfConfig, _weights("nerf", path))
+    return load_weights(HumanNerf, NerfConfig, _weights("nerf", path), network="nerf")
 
 
 def load_lifter(path: str = "") -> tuple[Lifter, ModelCard]:
@@ -54,7 +57,7 @@ def load_lifter(path: str = "") -> tuple[Lifter, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(Lifter, LifterConfig, _weights("lifter", path))
+    return load_weights(Lifter, LifterConfig, _weights("lifter", path), network="lifter")
 
 
 def load_standoff(path: str = "") -> tuple[Standoff, ModelCard]:
@@ -67,7 +70,7 @@ def load_standoff(path: str = "") -> tuple[Standoff, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(Standoff, StandoffConfig, _weights("standoff", path))
+    return load_weights(Standoff, StandoffConfig, _weights("standoff", path), network="standoff")
 
 
 def _weights(network: str, path: str) -> Path:
@@ -75,8 +78,9 @@ def _weights(network: str, path: str) -> Path:
         return Path(path)
     packaged = Path(str(resources.files("vivant.engines").joinpath(f"assets/{network}.safetensors")))
     if not packaged.is_file():
+        maker = MAKERS.get(network, f"vivant train {network}")
         raise MissingWeightsError(
-            f"No weights of the network {network!r} come with this vivant. Make them with "
-            f"`vivant train {network}`, and give the file that it writes."
+            f"No weights of the network {network!r} come with this vivant. Make them with `{maker}`, and give "
+            "the file that it writes."
         )
     return packaged

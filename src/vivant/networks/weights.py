@@ -62,26 +62,41 @@ def save_weights(network: nn.Module, config: Any, card: ModelCard, path: Path) -
     save_tensors(tensors, {HEADER: json.dumps(header, sort_keys=True)}, path)
 
 
-def load_weights(kind: type[N], config_kind: type, path: Path) -> tuple[N, ModelCard]:
+def load_weights(
+    kind: type[N], config_kind: type, path: Path, *, network: str | None = None
+) -> tuple[N, ModelCard]:
     """Read a network, in single precision and ready to be asked.
+
+    Args:
+        kind: Its class.
+        config_kind: That of its config.
+        path: The file.
+        network: Name that its model card must have; None takes any.
 
     Raises:
         BadFileError: If the file is missing, damaged, or of another network.
     """
+    if path.is_dir():
+        raise BadFileError(f"{path} is a folder. Name the file of weights in it.")
     if not path.is_file():
-        raise BadFileError(f"{path} does not exist. Train it with `vivant train`, or name another file.")
+        raise BadFileError(f"{path} does not exist. Name the file of weights that the training wrote.")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        if network is not None and header["card"]["network"] != network:
+            raise BadFileError(
+                f"{path} holds weights of the network {header['card']['network']!r}; here those of {network!r} "
+                "are needed."
+            )
         config = config_kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["config"].items()})
         card = ModelCard(**header["card"])
         with torch.device("meta"):
-            network = kind(config)
-        network.load_state_dict(tensors, assign=True)
+            made = kind(config)
+        made.load_state_dict(tensors, assign=True)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise BadFileError(
             f"{path} is damaged or holds no {kind.__name__} of this version "
             f"({type(error).__name__}: {str(error)[:200]}). Train it anew, or copy it anew."
         ) from error
-    return network.eval(), card
+    return made.eval(), card

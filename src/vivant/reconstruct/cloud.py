@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vivant.body import tangent_frames
-from vivant.records import Avatar, Binding, Splats
+from vivant.records import Avatar, Binding, Rig, Splats
 
 FIELDS = ("means", "quats", "log_scales", "opacity_logits", "sh")
 """The tables, as `Splats` names them."""
@@ -68,11 +68,18 @@ class Cloud:
         values = {name: table.detach().cpu().clone() for name, table in self.tables.items()}
         values["quats"] = torch.nn.functional.normalize(values["quats"], dim=-1)
         binding = Binding(**{name: value.cpu() for name, value in vars(self.binding).items()})
-        rig = avatar.rig
-        corners = rig.verts[rig.faces[binding.face]]
-        below = (corners * binding.barycentric[..., None]).sum(1)
-        frames = tangent_frames(rig.verts, rig.faces)[binding.face]
-        offset = (frames.transpose(1, 2) @ (values["means"] - below)[..., None])[..., 0]
         return replace(
-            avatar, splats=Splats(**values), binding=replace(binding, offset=offset), trust=self.trust.cpu()
+            avatar,
+            splats=Splats(**values),
+            binding=binding_at(avatar.rig, binding, values["means"]),
+            trust=self.trust.cpu(),
         )
+
+
+def binding_at(rig: Rig, binding: Binding, means: Float[Tensor, "splats 3"]) -> Binding:
+    """The binding of splats that have moved: its offsets follow their places at rest."""
+    corners = rig.verts[rig.faces[binding.face]]
+    below = (corners * binding.barycentric[..., None]).sum(1)
+    frames = tangent_frames(rig.verts, rig.faces)[binding.face]
+    offset = (frames.transpose(1, 2) @ (means - below)[..., None])[..., 0]
+    return replace(binding, offset=offset)

@@ -20,6 +20,7 @@ from vivant.core.cameras import Cameras, project
 from vivant.core.checks import expect_finite
 from vivant.core.outlines import signed_distances
 from vivant.mesh import vertex_normals
+from vivant.reconstruct.cloud import binding_at
 from vivant.reconstruct.photo import views_from_photo
 from vivant.records import Avatar, Body, Person, Views
 from vivant.splat import pose_splats, rasterize_averaged
@@ -198,7 +199,7 @@ def settled(
 
 
 def moved_by(avatar: Avatar, field: Field, numbers: Float[ndarray, " places"], limit: float) -> Avatar:
-    """Move the splats, none farther than a limit in metres; nothing else changes.
+    """Move the splats, none farther than a limit in metres; nothing but their places changes.
 
     Raises:
         NumericalError: If places become infinite.
@@ -206,7 +207,8 @@ def moved_by(avatar: Avatar, field: Field, numbers: Float[ndarray, " places"], l
     move = torch.from_numpy(np.clip(field.mix @ numbers, -limit, limit)).float()
     means = avatar.splats.means + move[:, None] * field.ways
     expect_finite("outlines", means=means)
-    return replace(avatar, splats=replace(avatar.splats, means=means))
+    binding = binding_at(avatar.rig, avatar.binding, means)
+    return replace(avatar, splats=replace(avatar.splats, means=means), binding=binding)
 
 
 def _compared(
