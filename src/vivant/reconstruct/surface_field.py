@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy import sparse
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -77,11 +76,48 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Points:
+    """The splats at views' outlines."""
+
+    splat: Int[ndarray, " points"]
+    slope: Float[ndarray, " points"]
+    """How much of its move widens the outline."""
+
+    distance: Float[ndarray, " points"]
+    """Metres that the outline lacks there."""
+
+    weight: Float[ndarray, " points"]
+
+    @classmethod
+    def joined(cls, some: "list[Points]") -> "Points":
+        """All in one."""
+        return cls(*(np.concatenate(rows) for rows in zip(*(vars(one).values() for one in some), strict=True)))
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How points move with the places round them."""
+
+    index: Int[ndarray, "points shared"]
+    share: Float[ndarray, "points shared"]
+
+    def __call__(self, numbers: Float[ndarray, " places"]) -> Float[ndarray, " points"]:
+        """The points' numbers from those of the places."""
+        return (self.share * numbers[self.index]).sum(1)
+
+    def gathered(self, numbers: Float[ndarray, " points"]) -> Float[ndarray, " places"]:
+        """The places' means of the points' numbers; 0 where no point has a share."""
+        shares = np.bincount(self.index.ravel(), self.share.ravel(), PLACES)
+        sums = np.bincount(self.index.ravel(), (self.share * numbers[:, None]).ravel(), PLACES)
+        return sums / np.maximum(shares, 1e-3)
+
+
+@dataclass(frozen=True)
 class Field:
     """A smooth field over the splats."""
 
-    mix: sparse.csr_matrix
-    """Splats by places: each splat's move from the places'. Rows sum to 1, and to 0 on head and hands."""
+    mix: Mix
+    """Each splat's move from the places'. Shares sum to 1, and to 0 on head and hands."""
 
     ways: Float[Tensor, "splats 3"]
     """Where each splat goes, at rest: along the body's normal under it."""
@@ -94,10 +130,13 @@ def field_over(avatar: Avatar) -> Field:
     """Places spread evenly over surface and directions, and each splat's share in those around it."""
     ways = _ways(avatar)
     where = torch.cat([avatar.splats.means, TURNED * ways], dim=1).double().numpy()
-    places = where[_spread(where, PLACES)]
+    from vivant.reconstruct._field_numba import spread_places
+
+    places = where[spread_places(where, PLACES)]
     held = joints_of(avatar.rig, *HELD)[avatar.binding.skin_joints]
     free = (avatar.binding.skin_weights * ~held).sum(1).double().numpy()
-    return Field((sparse.diags(free) @ _mix(where, places)).tocsr(), ways, places)
+    mix = _mix(where, places)
+    return Field(Mix(mix.index, mix.share * free[:, None]), ways, places)
 
 
 def goals_of(avatar: Avatar, views: Views, *, weight: float, limit: float) -> list[Goal]:
@@ -124,24 +163,20 @@ def photo_goals(avatar: Avatar, person: Person, *, weight: float, limit: float) 
 def over_places(field: Field, avatar: Avatar, moves: Float[Tensor, " verts"]) -> Float[ndarray, " places"]:
     """The places' numbers nearest to moves of the body's vertices."""
     corners = moves[avatar.rig.faces[avatar.binding.face]]
-    of_splats = (corners * avatar.binding.barycentric).sum(1).double().numpy()
-    shares = np.asarray(field.mix.sum(0)).ravel()
-    return (field.mix.T @ of_splats) / np.maximum(shares, 1e-3)
+    return field.mix.gathered((corners * avatar.binding.barycentric).sum(1).double().numpy())
 
 
 def over_verts(field: Field, avatar: Avatar, numbers: Float[ndarray, " places"]) -> Float[ndarray, " verts"]:
     """Moves of the body's vertices from those of the places."""
     normals = vertex_normals(avatar.rig.verts, avatar.rig.faces)
-    return _mix(torch.cat([avatar.rig.verts, TURNED * normals], dim=1).double().numpy(), field.places) @ numbers
+    return _mix(torch.cat([avatar.rig.verts, TURNED * normals], dim=1).double().numpy(), field.places)(numbers)
 
 
-def _mix(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"]) -> sparse.csr_matrix:
-    """How points move with the places round them; rows sum to 1."""
+def _mix(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"]) -> Mix:
+    """How points move with the places round them; shares sum to 1."""
     distance, index = cKDTree(places).query(points, k=SHARED)
     share = np.exp(-0.5 * (distance / REACH) ** 2) + 1e-12
-    share /= share.sum(1, keepdims=True)
-    rows = np.repeat(np.arange(len(points)), SHARED)
-    return sparse.csr_matrix((share.ravel(), (rows, index.ravel())), shape=(len(points), len(places)))
+    return Mix(index, share / share.sum(1, keepdims=True))
 
 
 def _ways(avatar: Avatar) -> Float[Tensor, "splats 3"]:
@@ -149,16 +184,6 @@ def _ways(avatar: Avatar) -> Float[Tensor, "splats 3"]:
     rig, binding = avatar.rig, avatar.binding
     corners = vertex_normals(rig.verts, rig.faces)[rig.faces[binding.face]]
     return torch.nn.functional.normalize((corners * binding.barycentric[..., None]).sum(1), dim=-1)
-
-
-def _spread(points: Float[ndarray, "points axes"], count: int) -> Int[ndarray, " count"]:
-    """Points as far from each other as can be: each next one is the farthest from all before."""
-    picked = np.zeros(count, int)
-    nearest = np.full(len(points), np.inf)
-    for number in range(1, count):
-        nearest = np.minimum(nearest, ((points - points[picked[number - 1]]) ** 2).sum(1))
-        picked[number] = int(nearest.argmax())
-    return picked
 
 
 def settled(
@@ -191,9 +216,8 @@ def settled(
         for goal in goals:
             seen.append(_compared(moved, field, goal))
             advance((turn + len(seen) / len(goals)) / rounds)
-        index, slope, distance, weight = (np.concatenate(some) for some in zip(*seen, strict=True))
-        lines = field.mix[index].multiply(slope[:, None]).tocsr()
-        numbers = numbers + _step(lines, distance, weight, numbers - expected, steady)
+        points = Points.joined(seen)
+        numbers = numbers + _step(field.mix, points, numbers - expected, steady)
         moved = moved_by(avatar, field, numbers, limit)
     return numbers
 
@@ -204,19 +228,15 @@ def moved_by(avatar: Avatar, field: Field, numbers: Float[ndarray, " places"], l
     Raises:
         NumericalError: If places become infinite.
     """
-    move = torch.from_numpy(np.clip(field.mix @ numbers, -limit, limit)).float()
+    move = torch.from_numpy(np.clip(field.mix(numbers), -limit, limit)).float()
     means = avatar.splats.means + move[:, None] * field.ways
     expect_finite("outlines", means=means)
     binding = binding_at(avatar.rig, avatar.binding, means)
     return replace(avatar, splats=replace(avatar.splats, means=means), binding=binding)
 
 
-def _compared(
-    avatar: Avatar, field: Field, goal: Goal
-) -> tuple[
-    Int[ndarray, " points"], Float[ndarray, " points"], Float[ndarray, " points"], Float[ndarray, " points"]
-]:
-    """The splats at a view's outline: which, how much of their move widens it, metres it lacks, and weights."""
+def _compared(avatar: Avatar, field: Field, goal: Goal) -> Points:
+    """What a view says of the splats at its outline."""
     camera, binding = goal.camera, avatar.binding
     posed = pose_splats(avatar.splats, binding, goal.joints)
     onward = skin_points(
@@ -240,30 +260,28 @@ def _compared(
         inside & (here.abs() * metres_per_px < NEAR) & (slope > ACROSS) & (distance.abs() < goal.limit)
     )[:, 0]
     found = (values[index].double().numpy() for values in (slope, distance))
-    return index.numpy(), *found, np.full(len(index), goal.weight)
+    return Points(index.numpy(), *found, np.full(len(index), goal.weight))
 
 
-def _step(
-    lines: sparse.csr_matrix,
-    distance: Float[ndarray, " points"],
-    weight: Float[ndarray, " points"],
-    off: Float[ndarray, " places"],
-    steady: float,
-) -> Float[ndarray, " places"]:
+def _step(mix: Mix, points: Points, off: Float[ndarray, " places"], steady: float) -> Float[ndarray, " places"]:
     """The step that brings the outlines nearest to where they shall be (robust least squares).
 
     Args:
-        lines: How far each outline point moves by each place's.
-        distance: Metres that it lacks.
-        weight: How much it counts.
+        mix: How splats move with the places.
+        points: What the outlines say.
         off: How far the places are from what was expected.
         steady: How much that counts.
     """
-    trusted, step = weight, np.zeros_like(off)
+    from vivant.reconstruct._field_numba import normal_equations
+
+    weight, step = points.weight, np.zeros_like(off)
     for _ in range(3):
-        left = (lines.T @ sparse.diags(weight) @ lines).toarray() + steady * np.eye(len(off))
-        step = np.linalg.solve(left, lines.T @ (weight * distance) - steady * off)
-        weight = trusted / np.maximum(1, np.abs(lines @ step - distance) / SURE)
+        left, right = normal_equations(
+            points.splat, mix.index, mix.share, points.slope, points.distance, weight, len(off)
+        )
+        step = np.linalg.solve(left + steady * np.eye(len(off)), right - steady * off)
+        moved = points.slope * mix(step)[points.splat]
+        weight = points.weight / np.maximum(1, np.abs(moved - points.distance) / SURE)
     return step
 
 

@@ -47,7 +47,10 @@ def rasterize_averaged(
     share = drawn.alpha[..., None]
     alpha = _means(share, finer)
     depth = _means(drawn.depth[..., None] * share, finer) / alpha.clamp(min=1e-6)
-    normal = torch.nn.functional.normalize(_means(drawn.normal * share, finer), dim=-1)
+    if normals:
+        normal = torch.nn.functional.normalize(_means(drawn.normal * share, finer), dim=-1)
+    else:
+        normal = alpha.new_zeros(*alpha.shape[:3], 3)
     return Rendering(_means(drawn.color, finer), alpha[..., 0], depth[..., 0], normal)
 
 
