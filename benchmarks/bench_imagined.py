@@ -32,7 +32,7 @@ from vivant.recipes import load_recipe
 from vivant.records import Person
 
 AWAY = ("left", "right", "back")
-ADDED = ("stand_off", "imagine_views", "reshape", "recolor")
+ADDED = ("stand_off", "shade", "imagine_views", "reshape", "recolor")
 """Stages that `quick` does without."""
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -57,12 +57,14 @@ def variants() -> Iterator[Variant]:
     def imagined(**changed: Any) -> Any:
         return replace(gas, views=replace(gas.views, **changed))
 
+    no_light = replace(refine.shade, amount=0.0)
     no_depth, no_outlines = replace(refine.stand_off, amount=0.0), replace(refine.reshape, rounds=0)
     yield Variant("refine", "refine", refine)
     yield Variant("refine, no learned depth", "refine", replace(refine, stand_off=no_depth))
+    yield Variant("refine, no learned light", "refine", replace(refine, shade=no_light))
     yield Variant("refine, no imagined outlines", "refine", replace(refine, reshape=no_outlines))
-    colors = replace(refine, stand_off=no_depth, reshape=no_outlines)
-    yield Variant("refine, colours only", "refine", colors)
+    colors = replace(refine, stand_off=no_depth, shade=no_light, reshape=no_outlines)
+    yield Variant("refine, imagined colours only", "refine", colors)
     for strength in STRENGTHS:
         sampler = SamplerConfig(strength=strength)
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))

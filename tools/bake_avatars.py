@@ -136,7 +136,7 @@ def told_about(
     once = Pose(pose.local_quats[None], pose.root[None])
     joints = forward_kinematics(avatar.rig.joint_parents, avatar.rig.joints_world, pose)
     shown = rasterize(pose_splats(avatar.splats, avatar.binding, joints), photo.camera, normals=False)
-    to_training = _front_at_z(place)
+    to_training = front_at_z(place)
     back = torch.linalg.inv(to_training)
     turned = to_training @ joints
     lifter, _ = load_lifter("")
@@ -198,7 +198,7 @@ def _premultiplied(flat: Tensor) -> Tensor:
     return torch.cat([(flat[:, :3] + flat[:, 3:]) / 2, flat[:, 3:]], dim=1).clamp(0, 1)
 
 
-def _front_at_z(place: Place) -> Tensor:
+def front_at_z(place: Place) -> Tensor:
     """Turn and shift the world so that the photo is taken from +z and the person's middle is trainings'."""
     angle = math.radians(place.front_deg)
     turn = torch.eye(4)

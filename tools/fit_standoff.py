@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bake_avatars import front_at_z
 from numpy import ndarray
 
 from vivant.body import joints_of
@@ -25,7 +26,8 @@ from vivant.core.cameras import Cameras
 from vivant.core.run import Context
 from vivant.imagine.told import place_in_photo
 from vivant.mesh import face_normals
-from vivant.networks import ModelCard, Standoff, StandoffConfig, save_weights, standoff_features
+from vivant.networks import ModelCard, Standoff, SurfaceLineConfig, save_weights, standoff_features
+from vivant.networks.surface_line import UNUSUAL
 from vivant.reconstruct.surface_field import HELD, PLACES, field_over, goals_of, over_verts, settled
 from vivant.records import Avatar, Pose, Views, load_avatar
 from vivant.training.avatar_files import read_person
@@ -58,7 +60,8 @@ class Ridge:
 
     def __call__(self, features: ndarray) -> ndarray:
         """Predict, in millimetres."""
-        return self.mean + ((features - self.middle) / self.spread) @ self.slopes
+        told = ((features - self.middle) / self.spread).clip(-UNUSUAL, UNUSUAL)
+        return self.mean + told @ self.slopes
 
 
 def main() -> None:
@@ -69,8 +72,11 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="JSON with scores, and what the test measures again")
     parser.add_argument("--workers", type=int, default=1)
     told = parser.parse_args()
-    avatar = load_avatar(min(told.folder.glob("train_*.avatar")))
-    train, held_back = (gathered(told.folder, split, told.workers) for split in ("train", "validation"))
+    names = {split: baked(told.folder, split) for split in ("train", "validation")}
+    if min(len(some) for some in names.values()) < FOLDS:
+        parser.error(f"{told.folder} holds too few baked people; make some with tools/bake_avatars.py.")
+    avatar = load_avatar(told.folder / f"{names['train'][0]}.avatar")
+    train, held_back = (gathered(told.folder, names[split], told.workers) for split in ("train", "validation"))
     weight = vertex_areas(avatar)
     scores = {s: cross_validated(train, s, weight) for s in STRENGTHS}
     strength = min(scores, key=lambda s: scores[s])
@@ -100,9 +106,13 @@ def main() -> None:
         )
 
 
-def gathered(folder: Path, split: str, workers: int) -> People:
-    """Everybody of one split, found or kept."""
-    names = sorted(path.stem for path in folder.glob(f"{split}_*.safetensors"))
+def baked(folder: Path, split: str) -> list[str]:
+    """Names of everybody of one split."""
+    return sorted(path.stem for path in folder.glob(f"{split}_*.safetensors"))
+
+
+def gathered(folder: Path, names: list[str], workers: int) -> People:
+    """These people, found or kept."""
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         found = list(pool.map(partial(one, folder), names))
     features, moves = zip(*found, strict=True)
@@ -112,10 +122,10 @@ def gathered(folder: Path, split: str, workers: int) -> People:
 def one(folder: Path, name: str) -> tuple[ndarray, ndarray]:
     """A person's features, and the moves of the body's vertices to the true outlines."""
     avatar = load_avatar(folder / f"{name}.avatar")
-    kept = folder / f"{name}.moves.npy"
-    if not kept.exists():
+    kept, source = folder / f"{name}.moves.npy", folder / f"{name}.safetensors"
+    if not kept.exists() or kept.stat().st_mtime < source.stat().st_mtime:
         torch.set_num_threads(1)
-        np.save(kept, true_moves(avatar, folder / f"{name}.safetensors"))
+        np.save(kept, true_moves(avatar, source))
         print(name, flush=True)
     return standoff_features(avatar).numpy(), np.load(kept)
 
@@ -126,7 +136,7 @@ def true_moves(avatar: Avatar, path: Path) -> ndarray:
     alphas = person.images[0, :, 3]
     count, _, size = alphas.shape
     # Baked views lie in the world of trainings, with the photo's front at +z.
-    world = _front_at_z(avatar)
+    world = front_at_z(place_in_photo(avatar))
     cameras = Cameras(person.cam_from_world[0] @ world, person.intrinsics[0], size, size)
     pose = avatar.photo_pose
     poses = Pose(pose.local_quats.expand(count, -1, -1), pose.root.expand(count, -1))
@@ -163,12 +173,12 @@ def as_network(line: Ridge, weight: ndarray) -> Standoff:
     root = np.sqrt(weight)
     amounts, sizes, patterns = np.linalg.svd(line.slopes * root, full_matrices=False)
     count = min(PATTERNS, len(sizes))
-    network = Standoff(StandoffConfig(len(line.mean), len(line.middle), count)).eval()
+    network = Standoff(SurfaceLineConfig(len(line.mean), len(line.middle), count)).eval()
     values = {
         "middle": line.middle,
         "spread": line.spread,
-        "mean_mm": line.mean,
-        "patterns_mm": (line.slopes.T @ amounts[:, :count]).T,
+        "mean": line.mean,
+        "patterns": (line.slopes.T @ amounts[:, :count]).T,
         "amounts": amounts[:, :count],
     }
     network.load_state_dict(
@@ -219,13 +229,6 @@ def report(
         "features": np.round(held_back.features, 3).tolist(),
         "moves_mm": np.round(held_back.moves_mm[:, picked], 2).tolist(),
     }
-
-
-def _front_at_z(avatar: Avatar) -> torch.Tensor:
-    """From the avatar's world to that of the baked views."""
-    from bake_avatars import _front_at_z as turned
-
-    return turned(place_in_photo(avatar))
 
 
 if __name__ == "__main__":

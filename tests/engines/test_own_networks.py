@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vivant.engines.own_networks import load_lifter, load_nerf, load_standoff, load_view_generator
+from vivant.engines.own_networks import load_lifter, load_nerf, load_shading, load_standoff, load_view_generator
 from vivant.training import People, PeopleConfig, find_training
 
 MODEL_CARDS = resources.files("vivant.engines").joinpath("assets/README.md").read_text("utf-8")
@@ -52,4 +52,25 @@ def test_packaged_depth_predicts_people_held_back_as_well_as_its_card_says() -> 
     assert card.score < card.baseline == pytest.approx(report["unmoved_mm"], abs=2e-3)
     assert f"{card.score:.2f} / {card.baseline:.2f}" in MODEL_CARDS
     with resources.as_file(resources.files("vivant.engines").joinpath("assets/standoff.safetensors")) as path:
+        assert path.stat().st_size <= 2**20
+
+
+def test_packaged_light_predicts_people_held_back_as_well_as_its_card_says() -> None:
+    report = json.loads((Path(__file__).parents[1] / "golden" / "shading.json").read_text())
+    network, card = load_shading()
+    features, true, weight = (torch.tensor(report[name]) for name in ("features", "change", "weight"))
+    with torch.no_grad():
+        predicted = network(features)[:, report["verts"]]
+
+    def rms(left: torch.Tensor) -> float:
+        return 100 * float(((weight * left.square()).sum() / weight.sum()).sqrt())
+
+    assert rms(true - predicted) == pytest.approx(report["verts_rms_percent"], abs=0.05)
+    assert rms(true - predicted) < 0.7 * rms(true)
+    # Who they are tells much more than what all have in common.
+    assert rms(true - predicted) < 0.8 * rms(true - true.mean(0))
+    assert (card.network, card.people) == ("shading", report["trained_on"])
+    assert card.score < card.baseline == pytest.approx(report["unchanged_percent"], abs=2e-3)
+    assert f"{card.score:.2f} / {card.baseline:.2f}" in MODEL_CARDS
+    with resources.as_file(resources.files("vivant.engines").joinpath("assets/shading.safetensors")) as path:
         assert path.stat().st_size <= 2**20

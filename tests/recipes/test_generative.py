@@ -17,7 +17,7 @@ from vivant.core.video import read_video
 from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig
 from vivant.networks import Lifter, save_weights
 from vivant.recipes import Files, build_and_deliver, create, film_paths, load_recipe
-from vivant.reconstruct import RecolorConfig, ReshapeConfig, StandOffConfig
+from vivant.reconstruct import RecolorConfig, ReshapeConfig, ShadeConfig, StandOffConfig
 from vivant.records import Views
 
 
@@ -55,7 +55,11 @@ def test_without_outlines_refine_moves_colours_only_and_keeps_splats_one_for_one
 ) -> None:
     fakes.Stages().install(monkeypatch, "refine")
     coarse = fakes.avatar(2000)
-    still = {"stand_off": StandOffConfig(amount=0.0), "reshape": ReshapeConfig(rounds=0)}
+    still = {
+        "stand_off": StandOffConfig(amount=0.0),
+        "shade": ShadeConfig(amount=0.0),
+        "reshape": ReshapeConfig(rounds=0),
+    }
     made = create(fakes.photo(), "refine", refine_config(weights, **still), keep=False)
     assert len(made.splats) == len(coarse.splats)
     torch.testing.assert_close(made.splats.means, coarse.splats.means, atol=1e-4, rtol=0)
@@ -79,7 +83,8 @@ def test_outlines_move_splats_and_nothing_else_of_them(
     # Twice, by learned depth and by imagined outlines, as far as each may go.
     assert 1e-3 < float(moved.max()) < 0.101
     torch.testing.assert_close(made.splats.log_scales, coarse.splats.log_scales)
-    assert any("vivant-standoff" in line for line in made.origin.engines)
+    for line in ("vivant-standoff", "vivant-shading"):
+        assert any(line in engine for engine in made.origin.engines)
 
 
 @pytest.mark.parametrize(("guide", "named"), [("splats", ()), ("lifter", ("vivant-lifter",))])
@@ -87,7 +92,7 @@ def test_gas_names_the_networks_that_its_guide_needs(guide: str, named: tuple[st
     module = load_recipe("gas")
     config = module.Config()
     found = module.engines(replace(config, views=replace(config.views, guide=guide)))
-    assert found == ("mediapipe", "vivant-standoff", *named, "vivant-view")
+    assert found == ("mediapipe", "vivant-standoff", "vivant-shading", *named, "vivant-view")
 
 
 def test_each_round_imagines_anew(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +132,7 @@ def test_gas_refuses_a_motion_that_does_not_exist_before_any_work() -> None:
 def test_views_of_nobody_change_nothing(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     fakes.Stages().install(monkeypatch, "refine")
     told: list[Event] = []
-    config = refine_config(weights)
+    config = refine_config(weights, shade=ShadeConfig(amount=0.0))
     blind = replace(config, imagine=replace(config.imagine, trust=0.0))
     made = create(fakes.photo(), "refine", blind, keep=False, listener=told.append)
     assert torch.equal(made.splats.sh, fakes.avatar(2000).splats.sh)

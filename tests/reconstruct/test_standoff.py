@@ -12,17 +12,18 @@ from tests.reconstruct.bodies import avatar, person
 from vivant.core.errors import BadFileError, BadInputError, NumericalError
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
-from vivant.networks import Standoff, StandoffConfig, save_weights, standoff_features
-from vivant.networks.standoff import UNUSUAL, ZONES
+from vivant.networks import Standoff, SurfaceLineConfig, save_weights, standoff_features
+from vivant.networks.standoff import ZONES
+from vivant.networks.surface_line import UNUSUAL
 from vivant.reconstruct import StandOffConfig, stand_off
 
 
 def knowing(backs_mm: float) -> Standoff:
     """A network that puts the backs of all trunks so far out."""
-    network = Standoff(StandoffConfig())
+    network = Standoff(SurfaceLineConfig())
     verts = fakes.rig().verts
     back = (verts[:, 1] > 0.9) & (verts[:, 1] < 1.4) & (verts[:, 2] < -0.02) & (verts[:, 0].abs() < 0.15)
-    network.mean_mm[back] = backs_mm
+    network.mean[back] = backs_mm
     return network
 
 
@@ -45,8 +46,8 @@ def test_the_back_stands_off_as_far_as_is_known(tmp_path: Path) -> None:
 
 
 def test_the_photos_outline_holds_what_it_shows(tmp_path: Path) -> None:
-    network = Standoff(StandoffConfig())
-    network.mean_mm[:] = -8.0
+    network = Standoff(SurfaceLineConfig())
+    network.mean[:] = -8.0
     before, weights = avatar(), file_of(network, tmp_path)
     sides = fakes.rig().verts[:, 0].abs().max() * 0.2
     rim = before.splats.means[:, 0].abs() > sides
@@ -86,9 +87,9 @@ def test_features_are_millimetres_off_the_body_by_part_and_side() -> None:
 
 
 def test_unheard_of_people_are_moved_no_farther_than_the_most_unusual_ones() -> None:
-    network = Standoff(StandoffConfig())
+    network = Standoff(SurfaceLineConfig())
     network.amounts[0, 0] = 1.0
-    network.patterns_mm[0] = 4.0
+    network.patterns[0] = 4.0
     told = torch.zeros(1, 36)
     told[0, 0] = 1e6
     assert float(network(told).max()) == pytest.approx(4e-3 * UNUSUAL)
@@ -99,11 +100,11 @@ def test_wrong_files_and_numbers_are_refused(tmp_path: Path) -> None:
     wrong.write_bytes(b"no weights")
     with pytest.raises(BadFileError, match=r"wrong\.safetensors"):
         stand_off(Context(), avatar(), person(avatar()), StandOffConfig(weights=str(wrong)))
-    other = Standoff(StandoffConfig(features=35))
+    other = Standoff(SurfaceLineConfig(features=35))
     with pytest.raises(BadFileError, match="35 numbers"):
         stand_off(Context(), avatar(), person(avatar()), StandOffConfig(weights=file_of(other, tmp_path)))
-    spoilt = Standoff(StandoffConfig())
-    spoilt.mean_mm[:] = float("nan")
+    spoilt = Standoff(SurfaceLineConfig())
+    spoilt.mean[:] = float("nan")
     with pytest.raises(NumericalError, match="weights for learned depth"):
         stand_off(Context(), avatar(), person(avatar()), StandOffConfig(weights=file_of(spoilt, tmp_path)))
     for numbers in ({"amount": -1.0}, {"evidence": -1.0}, {"rounds": 0}, {"limit": 2.0}):

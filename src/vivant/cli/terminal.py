@@ -38,6 +38,7 @@ TITLES = {
     "fit_body": "Fitting a body",
     "lift": "Building the splats",
     "stand_off": "Setting off clothes",
+    "shade": "Shading the hidden side",
     "imagine_views": "Imagining the other sides",
     "imagine_poses": "Imagining other poses",
     "reshape": "Taking over outlines",

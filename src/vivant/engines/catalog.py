@@ -79,6 +79,16 @@ ENGINES: tuple[Engine, ...] = (
         weights="inside the package",
         home="https://github.com/vivant/vivant",
     ),
+    Engine(
+        name="vivant-shading",
+        job="LightBehind",
+        library="vivant",
+        version="1",
+        licence="Apache-2.0",
+        tier="embedded",
+        weights="inside the package",
+        home="https://github.com/vivant/vivant",
+    ),
 )
 
 

@@ -148,3 +148,12 @@ class DepthOfClothes(Protocol):
     def __call__(self, features: Tensor) -> Tensor:
         """Predict."""
         ...
+
+
+@runtime_checkable
+class LightBehind(Protocol):
+    """Says how bright the hidden side is beside what rules made it; see `vivant.networks.Shading`."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Predict."""
+        ...

@@ -10,14 +10,15 @@ from vivant.networks import (
     LifterConfig,
     ModelCard,
     NerfConfig,
+    Shading,
     Standoff,
-    StandoffConfig,
+    SurfaceLineConfig,
     ViewUNet,
     ViewUNetConfig,
     load_weights,
 )
 
-MAKERS = {"standoff": "python tools/fit_standoff.py"}
+MAKERS = {"standoff": "python tools/fit_standoff.py", "shading": "python tools/fit_shading.py"}
 """What makes the weights of networks that `vivant train` does not."""
 
 
@@ -70,7 +71,20 @@ def load_standoff(path: str = "") -> tuple[Standoff, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(Standoff, StandoffConfig, _weights("standoff", path), network="standoff")
+    return load_weights(Standoff, SurfaceLineConfig, _weights("standoff", path), network="standoff")
+
+
+def load_shading(path: str = "") -> tuple[Shading, ModelCard]:
+    """Load what is learned of light.
+
+    Args:
+        path: A file that `tools/fit_shading.py` made; empty takes the one in the package.
+
+    Raises:
+        MissingWeightsError: If none is in the package.
+        BadFileError: If the file is missing, damaged, or of another network.
+    """
+    return load_weights(Shading, SurfaceLineConfig, _weights("shading", path), network="shading")
 
 
 def _weights(network: str, path: str) -> Path:

@@ -14,8 +14,10 @@ from vivant.networks.observe import (
     seen_in_photo,
 )
 from vivant.networks.precision import working_dtype
+from vivant.networks.shading import Shading, shading_features
 from vivant.networks.skeleton import draw_lines, draw_skeleton
-from vivant.networks.standoff import Standoff, StandoffConfig, standoff_features
+from vivant.networks.standoff import Standoff, standoff_features
+from vivant.networks.surface_line import SurfaceLineConfig
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig, spread_about_expected
 from vivant.networks.weights import ModelCard, load_weights, save_weights
@@ -35,8 +37,9 @@ __all__ = [
     "NerfConfig",
     "NerfScene",
     "Photographed",
+    "Shading",
     "Standoff",
-    "StandoffConfig",
+    "SurfaceLineConfig",
     "ViewConditions",
     "ViewUNet",
     "ViewUNetConfig",
@@ -53,6 +56,7 @@ __all__ = [
     "plucker_rays",
     "save_weights",
     "seen_in_photo",
+    "shading_features",
     "spread_about_expected",
     "spread_anchors",
     "standoff_features",

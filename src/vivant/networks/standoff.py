@@ -5,13 +5,12 @@ how wide clothes are. The relation is learned by ridge regression from dressed p
 few hundred people teach a line, not a deep network.
 """
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from vivant.mesh import face_normals
+from vivant.networks.surface_line import SurfaceLine
 from vivant.records import Avatar
 
 ZONES = (
@@ -38,36 +37,12 @@ ENOUGH = 6
 """Splats of a part's side from which it tells something."""
 
 
-UNUSUAL = 2.5
-"""Standard deviations beyond which nobody counts as more unusual: the line ends where people did."""
-
-
-@dataclass(frozen=True)
-class StandoffConfig:
-    """Sizes."""
-
-    verts: int = 13718
-    features: int = 36
-    patterns: int = 32
-
-
-class Standoff(nn.Module):
+class Standoff(SurfaceLine):
     """Metres along the normals of the body's vertices, from what an avatar shows."""
 
-    def __init__(self, config: StandoffConfig) -> None:
-        """Make it; weights come from a file or from `tools/fit_standoff.py`."""
-        super().__init__()
-        self.config = config
-        self.register_buffer("middle", torch.zeros(config.features))
-        self.register_buffer("spread", torch.ones(config.features))
-        self.register_buffer("mean_mm", torch.zeros(config.verts))
-        self.register_buffer("patterns_mm", torch.zeros(config.patterns, config.verts))
-        self.register_buffer("amounts", torch.zeros(config.features, config.patterns))
-
     def forward(self, features: Float[Tensor, "people features"]) -> Float[Tensor, "people verts"]:
-        """Predict; millimetres keep half precision's digits in the file."""
-        told = ((features - self.middle) / self.spread).clamp(-UNUSUAL, UNUSUAL)
-        return 1e-3 * (self.mean_mm + told @ self.amounts @ self.patterns_mm)
+        """Predict; the line itself is in millimetres, which keep half precision's digits in the file."""
+        return 1e-3 * super().forward(features)
 
 
 def standoff_features(avatar: Avatar) -> Float[Tensor, " features"]:

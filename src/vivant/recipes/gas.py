@@ -16,14 +16,16 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import depth_of, networks_of, take_views
+from vivant.recipes.imagined import lines_of, networks_of, take_views
 from vivant.reconstruct import (
     PHOTO_REFIT,
     RecolorConfig,
     ReconstructConfig,
     ReshapeConfig,
+    ShadeConfig,
     StandOffConfig,
     refine_photo,
+    shade,
     stand_off,
 )
 from vivant.records import Avatar, Photo
@@ -59,6 +61,7 @@ class Config:
         )
     )
     stand_off: StandOffConfig = field(default_factory=StandOffConfig)
+    shade: ShadeConfig = field(default_factory=ShadeConfig)
     reshape: ReshapeConfig = field(default_factory=ReshapeConfig)
     recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
@@ -91,6 +94,7 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     body = run(fit_body, person, config.fit)
     coarse = run(lift, person, body, config.lift)
     coarse = run(stand_off, coarse, person, config.stand_off)
+    coarse = run(shade, coarse, config.shade)
     views = run(imagine_views, coarse, person, config.views)
     if config.videos:
         motion = builtin_motion(config.motion, coarse.rig, fps=FILM_FPS)
@@ -108,4 +112,4 @@ def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
     imagining = (config.views, config.poses) if config.videos else (config.views,)
     networks = dict.fromkeys(name for one in imagining for name in networks_of(one))
-    return ("mediapipe", *depth_of(config.stand_off), *networks)
+    return ("mediapipe", *lines_of(config.stand_off, config.shade), *networks)

@@ -3,7 +3,7 @@
 from vivant.core.progress import Noted
 from vivant.core.run import Run
 from vivant.imagine import ImagineConfig
-from vivant.reconstruct import RecolorConfig, ReshapeConfig, StandOffConfig, recolor, reshape
+from vivant.reconstruct import RecolorConfig, ReshapeConfig, ShadeConfig, StandOffConfig, recolor, reshape
 from vivant.records import Avatar, Person, Views
 
 
@@ -25,6 +25,7 @@ def networks_of(imagine: ImagineConfig) -> tuple[str, ...]:
     return (*guides.get(imagine.guide, ()), "vivant-view")
 
 
-def depth_of(stand_off: StandOffConfig) -> tuple[str, ...]:
-    """Names in the engines' table of what knows depth."""
-    return ("vivant-standoff",) if stand_off.amount > 0 else ()
+def lines_of(stand_off: StandOffConfig, shading: ShadeConfig) -> tuple[str, ...]:
+    """Names in the engines' table of what knows depth and light."""
+    amounts = {"vivant-standoff": stand_off.amount, "vivant-shading": shading.amount}
+    return tuple(name for name, amount in amounts.items() if amount > 0)

@@ -3,7 +3,7 @@
 After "Generative Refinement of Single-View to 3D Animatable Human": coarse splats, a turntable along a dynamic
 orbit (SV3D), its frames sent part of the way to noise and back (SDEdit), and a refit in which no splat is added
 or removed. Here the generator is our own small one: its outlines move the surface, and splats take its colours
-where the photo does not vouch.
+where the photo does not vouch. Before, what is learned of depth and light is taken over.
 """
 
 from dataclasses import dataclass, field
@@ -14,14 +14,16 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import depth_of, networks_of, take_views
+from vivant.recipes.imagined import lines_of, networks_of, take_views
 from vivant.reconstruct import (
     PHOTO_REFIT,
     RecolorConfig,
     ReconstructConfig,
     ReshapeConfig,
+    ShadeConfig,
     StandOffConfig,
     refine_photo,
+    shade,
     stand_off,
 )
 from vivant.records import Avatar, Photo
@@ -38,6 +40,7 @@ class Config:
     # with better weights repaint: 15 steps, temperature 1, a strength near 0.5.
     imagine: ImagineConfig = field(default_factory=lambda: ImagineConfig(generate=MEAN_ESTIMATE))
     stand_off: StandOffConfig = field(default_factory=StandOffConfig)
+    shade: ShadeConfig = field(default_factory=ShadeConfig)
     reshape: ReshapeConfig = field(default_factory=ReshapeConfig)
     recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
@@ -66,6 +69,7 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     body = run(fit_body, person, config.fit)
     avatar = run(lift, person, body, config.lift)
     avatar = run(stand_off, avatar, person, config.stand_off)
+    avatar = run(shade, avatar, config.shade)
     for _ in range(config.rounds):
         views = run(imagine_views, avatar, person, config.imagine)
         avatar = take_views(run, avatar, person, views, config.reshape, config.recolor)
@@ -74,4 +78,4 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
 
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
-    return ("mediapipe", *depth_of(config.stand_off), *networks_of(config.imagine))
+    return ("mediapipe", *lines_of(config.stand_off, config.shade), *networks_of(config.imagine))

@@ -5,6 +5,7 @@ from vivant.reconstruct.optimise import ReconstructConfig, ReconstructionCancell
 from vivant.reconstruct.photo import PHOTO_REFIT, joined, mirrored, refine_photo, views_from_photo
 from vivant.reconstruct.recolor import RecolorConfig, recolor
 from vivant.reconstruct.reshape import ReshapeConfig, reshape
+from vivant.reconstruct.shade import ShadeConfig, shade
 from vivant.reconstruct.standoff import StandOffConfig, stand_off
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ReconstructConfig",
     "ReconstructionCancelledError",
     "ReshapeConfig",
+    "ShadeConfig",
     "StandOffConfig",
     "joined",
     "mirrored",
@@ -21,6 +23,7 @@ __all__ = [
     "reconstruct",
     "refine_photo",
     "reshape",
+    "shade",
     "stand_off",
     "views_from_capture",
     "views_from_photo",

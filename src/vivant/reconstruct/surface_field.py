@@ -259,8 +259,8 @@ def _compared(avatar: Avatar, field: Field, goal: Goal) -> Points:
     index = torch.nonzero(
         inside & (here.abs() * metres_per_px < NEAR) & (slope > ACROSS) & (distance.abs() < goal.limit)
     )[:, 0]
-    found = (values[index].double().numpy() for values in (slope, distance))
-    return Points(index.numpy(), *found, np.full(len(index), goal.weight))
+    slopes, distances = (values[index].double().numpy() for values in (slope, distance))
+    return Points(index.numpy(), slopes, distances, np.full(len(index), goal.weight))
 
 
 def _step(mix: Mix, points: Points, off: Float[ndarray, " places"], steady: float) -> Float[ndarray, " places"]:
