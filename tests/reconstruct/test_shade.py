@@ -62,7 +62,7 @@ def test_the_hidden_side_takes_the_light_and_what_is_shown_stays(tmp_path: Path,
 
 def test_half_trusted_splats_go_half_of_the_way(tmp_path: Path) -> None:
     before = replace(half_seen(), trust=torch.full((len(half_seen().trust),), 0.5))
-    after = shade(Context(), before, ShadeConfig(weights=file_of(saying(-0.4), tmp_path)))
+    after = shade(Context(), before, ShadeConfig(amount=1.0, weights=file_of(saying(-0.4), tmp_path)))
     assert float(colors(after).mean()) == pytest.approx(0.4 * float(torch.tensor(-0.2).exp()), abs=1e-3)
 
 
@@ -71,7 +71,7 @@ def test_nothing_gets_brighter_than_white_and_hues_stay(tmp_path: Path) -> None:
     sh = made.splats.sh.clone()
     sh[:, 0] = (torch.tensor([0.8, 0.4, 0.2]) - 0.5) / BAND_0
     before = replace(made, splats=replace(made.splats, sh=sh))
-    after = colors(shade(Context(), before, ShadeConfig(weights=file_of(saying(0.9), tmp_path))))[
+    after = colors(shade(Context(), before, ShadeConfig(amount=1.0, weights=file_of(saying(0.9), tmp_path))))[
         made.trust == 0
     ]
     torch.testing.assert_close(after, torch.tensor([1.0, 0.5, 0.25]).expand_as(after), atol=1e-3, rtol=0)
@@ -87,7 +87,7 @@ def test_no_amount_is_no_change_and_another_body_is_told() -> None:
 
 def test_packaged_light_changes_the_hidden_side_of_anybody_a_little() -> None:
     before = half_seen()
-    after = shade(Context(), before, ShadeConfig())
+    after = shade(Context(), before, ShadeConfig(amount=1.0))
     factor = (colors(after) / colors(before)).mean(1)[before.trust == 0]
     assert float((factor - 1).abs().mean()) > 0.01
     assert 0.36 < float(factor.min()) and float(factor.max()) < 2.0

@@ -20,8 +20,9 @@ MOST = 1.0
 class ShadeConfig:
     """How learned light is taken over."""
 
-    amount: float = 1.0
-    """Part of what is predicted; 0 leaves colours alone."""
+    amount: float = 0.3
+    """Part of what is predicted; 0 leaves colours alone. On people other than the learned ones' kind more than
+    half of it is too much (docs/decisions/051)."""
 
     weights: str = ""
     """File from `tools/fit_shading.py`; the one in the package if empty."""
