@@ -36,6 +36,14 @@ FRAMES = 20
 FILM_FPS = 10.0
 
 
+# The paper's guidance grows to 2 at the back; with the reduced generator in the package all guidance costs
+# (docs/benchmark.md), so it stays at 1 here.
+VIEWS = ImagineConfig(
+    plan=PlanConfig(views=FRAMES, kind="level"), begin="noise", generate=MEAN_ESTIMATE, guidance="triangular"
+)
+POSES = ImagineConfig(plan=PlanConfig(views=FRAMES), begin="noise", generate=MEAN_ESTIMATE)
+
+
 @dataclass(frozen=True)
 class Config:
     """What can be set about the GAS recipe."""
@@ -43,23 +51,8 @@ class Config:
     perceive: PerceiveConfig = field(default_factory=PerceiveConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     lift: LiftConfig = field(default_factory=LiftConfig)
-    # The paper's guidance grows to 2 at the back; with the reduced generator in the package all guidance costs
-    # (docs/benchmark.md), so it stays at 1 here.
-    views: ImagineConfig = field(
-        default_factory=lambda: ImagineConfig(
-            plan=PlanConfig(views=FRAMES, kind="level"),
-            begin="noise",
-            generate=MEAN_ESTIMATE,
-            guidance="triangular",
-        )
-    )
-    poses: ImagineConfig = field(
-        default_factory=lambda: ImagineConfig(
-            plan=PlanConfig(views=FRAMES),
-            begin="noise",
-            generate=MEAN_ESTIMATE,
-        )
-    )
+    views: ImagineConfig = VIEWS
+    poses: ImagineConfig = POSES
     stand_off: StandOffConfig = field(default_factory=StandOffConfig)
     shade: ShadeConfig = field(default_factory=ShadeConfig)
     reshape: ReshapeConfig = field(default_factory=ReshapeConfig)
