@@ -9,7 +9,6 @@ predicts the difference in brightness from what the photo shows of the light (ne
 is chosen on training people only. Hues were tried: predicting them, too, gains nothing.
 """
 
-import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,19 +19,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from bake_avatars import front_at_z
-from fit_standoff import FOLDS, baked
+from fit_standoff import FOLDS, asked
 from numpy import ndarray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from vivant.body import forward_kinematics
 from vivant.core.cameras import Cameras
 from vivant.imagine.told import place_in_photo
-from vivant.mesh import vertex_normals
 from vivant.networks import ModelCard, Shading, save_weights, shading_features
 from vivant.networks.shading import DARKEST
 from vivant.networks.surface_line import UNUSUAL
-from vivant.reconstruct.surface_field import REACH, SHARED, TURNED
+from vivant.reconstruct.surface_field import mix_over, splats_where, verts_where
 from vivant.records import Avatar, load_avatar
 from vivant.splat import pose_splats, rasterize_averaged
 from vivant.training.avatar_files import read_person
@@ -84,15 +81,7 @@ class Line:
 
 def main() -> None:
     """Compare colours, learn the change, say how well, and write the weights."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--report", type=Path, help="JSON with scores, and what the test measures again")
-    parser.add_argument("--workers", type=int, default=1)
-    told = parser.parse_args()
-    names = {split: baked(told.folder, split) for split in ("train", "validation")}
-    if min(len(some) for some in names.values()) < FOLDS:
-        parser.error(f"{told.folder} holds too few baked people; make some with tools/bake_avatars.py.")
+    told, names = asked(__doc__)
     first = load_avatar(told.folder / f"{names['train'][0]}.avatar")
     places = spread_verts(first)
     train, held_back = (gathered(told.folder, some, places, told.workers) for some in names.values())
@@ -151,19 +140,6 @@ def spread_verts(avatar: Avatar) -> ndarray:
     return spread_places(verts_where(avatar), PLACES)
 
 
-def verts_where(avatar: Avatar) -> ndarray:
-    """Where vertices are at rest, and where they face."""
-    rig = avatar.rig
-    return torch.cat([rig.verts, TURNED * vertex_normals(rig.verts, rig.faces)], dim=1).double().numpy()
-
-
-def shares(points: ndarray, places: ndarray) -> tuple[ndarray, ndarray]:
-    """The places nearest to each point, and how much it belongs to each."""
-    distance, index = cKDTree(places).query(points, k=SHARED)
-    share = np.exp(-0.5 * (distance / REACH) ** 2) + 1e-12
-    return index, share / share.sum(1, keepdims=True)
-
-
 def gathered(folder: Path, names: list[str], places: ndarray, workers: int) -> People:
     """These people, found or kept."""
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -205,23 +181,15 @@ def true_change(avatar: Avatar, path: Path, places: ndarray) -> tuple[ndarray, n
         bright = [_colors(picture[view])[both] for picture in (true, ours)]
         change = (bright[0].log() - bright[1].log()).clamp(-MOST, MOST).mean(1).double().numpy()
         counts = bright[1].mean(1).square().double().numpy() * found[:, 6].clip(0, 1)
-        index, share = shares(found[:, :6], at)
-        weights += np.bincount(index.ravel(), (share * counts[:, None]).ravel(), PLACES)
-        sums += np.bincount(index.ravel(), (share * (counts * change)[:, None]).ravel(), PLACES)
+        mix = mix_over(found[:, :6], at)
+        for total, values in ((weights, counts), (sums, counts * change)):
+            total += np.bincount(mix.index.ravel(), (mix.share * values[:, None]).ravel(), PLACES)
     return sums / np.maximum(weights, 1e-6), weights
 
 
 def _colors(picture: Tensor) -> Tensor:
     """Colours of a premultiplied picture, its channels last."""
     return (picture[:3] / picture[3:].clamp(min=COVERED)).permute(1, 2, 0).clamp(DARKEST, 1)
-
-
-def splats_where(avatar: Avatar) -> Tensor:
-    """Where splats are at rest, and where the body under them faces."""
-    rig, binding = avatar.rig, avatar.binding
-    corners = vertex_normals(rig.verts, rig.faces)[rig.faces[binding.face]]
-    normals = torch.nn.functional.normalize((corners * binding.barycentric[..., None]).sum(1), dim=-1)
-    return torch.cat([avatar.splats.means, TURNED * normals], dim=1)
 
 
 def told_by(features: ndarray, middle: ndarray, spread: ndarray) -> ndarray:
@@ -265,12 +233,12 @@ def as_network(line: Line, avatar: Avatar, places: ndarray) -> Shading:
     """The same line for all vertices, mixed from the places round them."""
     network = Shading().eval()
     at = verts_where(avatar)
-    index, share = shares(at, at[places])
+    mix = mix_over(at, at[places])
     values = {
         "middle": line.middle,
         "spread": line.spread,
-        "mean": (share * line.mean[index]).sum(1),
-        "patterns": (share * line.slopes[:, index]).sum(2),
+        "mean": mix(line.mean),
+        "patterns": np.stack([mix(slopes) for slopes in line.slopes]),
         "amounts": np.eye(len(line.middle)),
     }
     network.load_state_dict(

@@ -64,9 +64,9 @@ class Ridge:
         return self.mean + told @ self.slopes
 
 
-def main() -> None:
-    """Find the moves, learn them, say how well, and write the weights."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(what: str | None) -> tuple[argparse.Namespace, dict[str, list[str]]]:
+    """The command line, and the names of the folder's people by split."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--report", type=Path, help="JSON with scores, and what the test measures again")
@@ -75,6 +75,12 @@ def main() -> None:
     names = {split: baked(told.folder, split) for split in ("train", "validation")}
     if min(len(some) for some in names.values()) < FOLDS:
         parser.error(f"{told.folder} holds too few baked people; make some with tools/bake_avatars.py.")
+    return told, names
+
+
+def main() -> None:
+    """Find the moves, learn them, say how well, and write the weights."""
+    told, names = asked(__doc__)
     avatar = load_avatar(told.folder / f"{names['train'][0]}.avatar")
     train, held_back = (gathered(told.folder, names[split], told.workers) for split in ("train", "validation"))
     weight = vertex_areas(avatar)

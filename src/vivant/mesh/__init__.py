@@ -1,7 +1,7 @@
 """Triangles: drawn with textures and light, rasterised to depth and barycentrics, normals, what cameras see."""
 
 from vivant.mesh.lighting import Lighting, irradiance, random_lighting
-from vivant.mesh.normals import face_normals, vertex_normals
+from vivant.mesh.normals import face_normals, normals_at, vertex_normals
 from vivant.mesh.rasterize import MeshBuffers, interpolate, rasterize_mesh
 from vivant.mesh.texture import Texture, linear_from_srgb, srgb_from_linear
 from vivant.mesh.textured import MeshPictures, TexturedMesh, draw_textured
@@ -18,6 +18,7 @@ __all__ = [
     "interpolate",
     "irradiance",
     "linear_from_srgb",
+    "normals_at",
     "point_visibility",
     "random_lighting",
     "rasterize_mesh",

@@ -27,3 +27,14 @@ def vertex_normals(verts: Float[Tensor, "verts 3"], faces: Int[Tensor, "faces 3"
     for corner in range(3):
         sums = sums.index_add(0, faces[:, corner].long(), by_face)
     return torch.nn.functional.normalize(sums, dim=-1)
+
+
+def normals_at(
+    verts: Float[Tensor, "verts 3"],
+    faces: Int[Tensor, "faces 3"],
+    face: Int[Tensor, " points"],
+    barycentric: Float[Tensor, "points 3"],
+) -> Float[Tensor, "points 3"]:
+    """Unit normals of points on triangles, mixed from those of the corners."""
+    corners = vertex_normals(verts, faces)[faces[face]]
+    return torch.nn.functional.normalize((corners * barycentric[..., None]).sum(1), dim=-1)

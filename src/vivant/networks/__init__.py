@@ -17,7 +17,7 @@ from vivant.networks.precision import working_dtype
 from vivant.networks.shading import Shading, shading_features
 from vivant.networks.skeleton import draw_lines, draw_skeleton
 from vivant.networks.standoff import Standoff, standoff_features
-from vivant.networks.surface_line import SurfaceLineConfig
+from vivant.networks.surface_line import SurfaceLine, SurfaceLineConfig
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions, plucker_rays
 from vivant.networks.view_unet import ViewUNet, ViewUNetConfig, spread_about_expected
 from vivant.networks.weights import ModelCard, load_weights, save_weights
@@ -39,6 +39,7 @@ __all__ = [
     "Photographed",
     "Shading",
     "Standoff",
+    "SurfaceLine",
     "SurfaceLineConfig",
     "ViewConditions",
     "ViewUNet",

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from vivant.body import PARTS, part_labels, pose_verts
-from vivant.mesh import vertex_normals
+from vivant.mesh import normals_at
 from vivant.networks.surface_line import SurfaceLine, SurfaceLineConfig
 from vivant.records import Avatar
 from vivant.splat.harmonics import BAND_0
@@ -101,8 +101,6 @@ def _slopes(
 def _photo_normals(avatar: Avatar) -> Float[Tensor, "splats 3"]:
     """The body's normals under the splats in the photo: x to its right, y up, z towards the camera."""
     rig, binding = avatar.rig, avatar.binding
-    verts = pose_verts(rig, avatar.photo_pose)
-    corners = vertex_normals(verts, rig.faces)[rig.faces[binding.face]]
-    normals = torch.nn.functional.normalize((corners * binding.barycentric[..., None]).sum(1), dim=-1)
+    normals = normals_at(pose_verts(rig, avatar.photo_pose), rig.faces, binding.face, binding.barycentric)
     turned = normals @ avatar.photo_camera.cam_from_world[0, :3, :3].T
     return turned * turned.new_tensor([1.0, -1.0, -1.0])

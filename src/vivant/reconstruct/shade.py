@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from vivant.core.checks import expect_finite, expect_within
-from vivant.core.errors import BadFileError
 from vivant.core.run import Context
 from vivant.engines.own_networks import load_shading
 from vivant.networks import shading_features
+from vivant.reconstruct.learned import knows_body, predicted
 from vivant.records import Avatar
 from vivant.splat.harmonics import BAND_0
 
@@ -49,17 +49,9 @@ def shade(context: Context, avatar: Avatar, config: ShadeConfig) -> Avatar:
     if config.amount == 0:
         return avatar
     network, _ = load_shading(config.weights)
-    if avatar.shape.model != "anny" or len(avatar.rig.verts) != network.config.verts:
-        context.note("Learned light is of the anny body; this body is another one, and keeps its colours.")
+    if not knows_body(context, network, avatar, what="light", keeps="colours"):
         return avatar
-    features = shading_features(avatar)
-    if len(features) != network.config.features:
-        raise BadFileError(
-            f"The weights for learned light want {network.config.features} numbers of a person; this version "
-            f"of vivant has {len(features)}. Make them anew with tools/fit_shading.py."
-        )
-    change = network(features[None])[0]
-    expect_finite("the weights for learned light", change=change)
+    change = predicted(network, shading_features(avatar), what="light", maker="tools/fit_shading.py")
     binding, splats = avatar.binding, avatar.splats
     under = (change[avatar.rig.faces[binding.face]] * binding.barycentric).sum(1).clamp(-MOST, MOST)
     brightest = (0.5 + BAND_0 * splats.sh[:, 0]).amax(dim=1)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from vivant.core.checks import expect_finite, expect_within
-from vivant.core.errors import BadFileError
+from vivant.core.checks import expect_within
 from vivant.core.run import Context
 from vivant.engines.own_networks import load_standoff
 from vivant.networks import standoff_features
+from vivant.reconstruct.learned import knows_body, predicted
 from vivant.reconstruct.surface_field import field_over, moved_by, over_places, photo_goals, settled
 from vivant.records import Avatar, Person
 
@@ -56,17 +56,10 @@ def stand_off(context: Context, avatar: Avatar, person: Person, config: StandOff
     if config.amount == 0:
         return avatar
     network, _ = load_standoff(config.weights)
-    if avatar.shape.model != "anny" or len(avatar.rig.verts) != network.config.verts:
-        context.note("Learned depth is of the anny body; this body is another one, and keeps its shape.")
+    if not knows_body(context, network, avatar, what="depth", keeps="shape"):
         return avatar
     features = standoff_features(avatar)
-    if len(features) != network.config.features:
-        raise BadFileError(
-            f"The weights for learned depth want {network.config.features} numbers of a person; this version "
-            f"of vivant has {len(features)}. Make them anew with tools/fit_standoff.py."
-        )
-    moves = config.amount * network(features[None])[0]
-    expect_finite("the weights for learned depth", moves=moves)
+    moves = config.amount * predicted(network, features, what="depth", maker="tools/fit_standoff.py")
     field = field_over(avatar)
     goals = photo_goals(avatar, person, weight=config.evidence, limit=config.limit)
     numbers = settled(

@@ -18,7 +18,7 @@ from vivant.body import forward_kinematics, joints_of, skin_points
 from vivant.core.cameras import Cameras, project
 from vivant.core.checks import expect_finite
 from vivant.core.outlines import signed_distances
-from vivant.mesh import vertex_normals
+from vivant.mesh import normals_at, vertex_normals
 from vivant.reconstruct.cloud import binding_at
 from vivant.reconstruct.photo import views_from_photo
 from vivant.records import Avatar, Body, Person, Views
@@ -128,14 +128,14 @@ class Field:
 
 def field_over(avatar: Avatar) -> Field:
     """Places spread evenly over surface and directions, and each splat's share in those around it."""
-    ways = _ways(avatar)
-    where = torch.cat([avatar.splats.means, TURNED * ways], dim=1).double().numpy()
     from vivant.reconstruct._field_numba import spread_places
 
+    ways = _ways(avatar)
+    where = splats_where(avatar).double().numpy()
     places = where[spread_places(where, PLACES)]
     held = joints_of(avatar.rig, *HELD)[avatar.binding.skin_joints]
     free = (avatar.binding.skin_weights * ~held).sum(1).double().numpy()
-    mix = _mix(where, places)
+    mix = mix_over(where, places)
     return Field(Mix(mix.index, mix.share * free[:, None]), ways, places)
 
 
@@ -168,11 +168,21 @@ def over_places(field: Field, avatar: Avatar, moves: Float[Tensor, " verts"]) ->
 
 def over_verts(field: Field, avatar: Avatar, numbers: Float[ndarray, " places"]) -> Float[ndarray, " verts"]:
     """Moves of the body's vertices from those of the places."""
-    normals = vertex_normals(avatar.rig.verts, avatar.rig.faces)
-    return _mix(torch.cat([avatar.rig.verts, TURNED * normals], dim=1).double().numpy(), field.places)(numbers)
+    return mix_over(verts_where(avatar), field.places)(numbers)
 
 
-def _mix(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"]) -> Mix:
+def splats_where(avatar: Avatar) -> Float[Tensor, "splats 6"]:
+    """Where splats are at rest, and which way the body under them faces (times `TURNED`)."""
+    return torch.cat([avatar.splats.means, TURNED * _ways(avatar)], dim=1)
+
+
+def verts_where(avatar: Avatar) -> Float[ndarray, "verts 6"]:
+    """Where the body's vertices are at rest, and which way they face (times `TURNED`)."""
+    rig = avatar.rig
+    return torch.cat([rig.verts, TURNED * vertex_normals(rig.verts, rig.faces)], dim=1).double().numpy()
+
+
+def mix_over(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"]) -> Mix:
     """How points move with the places round them; shares sum to 1."""
     distance, index = cKDTree(places).query(points, k=SHARED)
     share = np.exp(-0.5 * (distance / REACH) ** 2) + 1e-12
@@ -182,8 +192,7 @@ def _mix(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"])
 def _ways(avatar: Avatar) -> Float[Tensor, "splats 3"]:
     """The body's normal under each splat."""
     rig, binding = avatar.rig, avatar.binding
-    corners = vertex_normals(rig.verts, rig.faces)[rig.faces[binding.face]]
-    return torch.nn.functional.normalize((corners * binding.barycentric[..., None]).sum(1), dim=-1)
+    return normals_at(rig.verts, rig.faces, binding.face, binding.barycentric)
 
 
 def settled(
