@@ -14,6 +14,8 @@ from vivant.fit.film import believed_after, continuous, smooth
 from vivant.fit.solve import Prior
 from vivant.records import Motion, Rig, Sightings
 
+pytestmark = pytest.mark.usefixtures("detector_without_habits")
+
 FPS = 15.0
 
 

@@ -14,6 +14,8 @@ from vivant.records import BODY_POINTS, Body, Person
 LIMBS = ("upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01", "foot")
 KNOWN_LENS = FitConfig(focal_px=FOCAL)
 
+pytestmark = pytest.mark.usefixtures("detector_without_habits")
+
 
 def fit(person: Person, config: FitConfig = KNOWN_LENS) -> Body:
     return fit_body(Context(), person, config)

@@ -92,7 +92,7 @@ def test_gas_names_the_networks_that_its_guide_needs(guide: str, named: tuple[st
     module = load_recipe("gas")
     config = module.Config()
     found = module.engines(replace(config, views=replace(config.views, guide=guide)))
-    assert found == ("mediapipe", "vivant-standoff", "vivant-shading", *named, "vivant-view")
+    assert found == ("mediapipe", "vivant-limbs", "vivant-standoff", "vivant-shading", *named, "vivant-view")
 
 
 def test_each_round_imagines_anew(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,16 @@ ENGINES: tuple[Engine, ...] = (
         home="https://arxiv.org/abs/2502.06957",
     ),
     Engine(
+        name="vivant-limbs",
+        job="LimbsInSpace",
+        library="vivant",
+        version="1",
+        licence="Apache-2.0",
+        tier="embedded",
+        weights="inside the package",
+        home="https://github.com/vivant/vivant",
+    ),
+    Engine(
         name="vivant-standoff",
         job="DepthOfClothes",
         library="vivant",

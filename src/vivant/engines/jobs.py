@@ -142,6 +142,15 @@ class PhotoToSplats(Protocol):
 
 
 @runtime_checkable
+class LimbsInSpace(Protocol):
+    """Says where limbs point in space, from a photo's body points; see `vivant.networks.LimbDirections`."""
+
+    def __call__(self, points: Tensor, points_world: Tensor) -> Any:
+        """Predict."""
+        ...
+
+
+@runtime_checkable
 class DepthOfClothes(Protocol):
     """Says how far a surface stands from where rules put it; see `vivant.networks.Standoff`."""
 

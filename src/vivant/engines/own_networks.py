@@ -8,6 +8,8 @@ from vivant.networks import (
     HumanNerf,
     Lifter,
     LifterConfig,
+    LimbDirections,
+    LimbsConfig,
     ModelCard,
     NerfConfig,
     Shading,
@@ -18,7 +20,7 @@ from vivant.networks import (
     load_weights,
 )
 
-MAKERS = {"standoff": "python tools/fit_standoff.py", "shading": "python tools/fit_shading.py"}
+MAKERS = {name: f"python tools/fit_{name}.py" for name in ("limbs", "shading", "standoff")}
 """What makes the weights of networks that `vivant train` does not."""
 
 
@@ -85,6 +87,19 @@ def load_shading(path: str = "") -> tuple[Shading, ModelCard]:
         BadFileError: If the file is missing, damaged, or of another network.
     """
     return load_weights(Shading, SurfaceLineConfig, _weights("shading", path), network="shading")
+
+
+def load_limbs(path: str = "") -> tuple[LimbDirections, ModelCard]:
+    """Load what is learned of where limbs point.
+
+    Args:
+        path: A file that `tools/fit_limbs.py` made; empty takes the one in the package.
+
+    Raises:
+        MissingWeightsError: If none is in the package.
+        BadFileError: If the file is missing, damaged, or of another network.
+    """
+    return load_weights(LimbDirections, LimbsConfig, _weights("limbs", path), network="limbs")
 
 
 def _weights(network: str, path: str) -> Path:

@@ -5,6 +5,7 @@ from vivant.networks.completion import completed_colors
 from vivant.networks.human_nerf import Drawn, HumanNerf, NerfConfig, NerfScene
 from vivant.networks.layers import count_parameters
 from vivant.networks.lifter import LiftedSplats, Lifter, LifterConfig, LifterInput
+from vivant.networks.limbs import LIMBS, LimbDirections, LimbsConfig, Pointing
 from vivant.networks.observe import (
     Photographed,
     flat_colors,
@@ -24,6 +25,7 @@ from vivant.networks.weights import ModelCard, load_weights, save_weights
 
 __all__ = [
     "KINDS",
+    "LIMBS",
     "STREAMS",
     "TASKS",
     "Anchors",
@@ -33,10 +35,13 @@ __all__ = [
     "Lifter",
     "LifterConfig",
     "LifterInput",
+    "LimbDirections",
+    "LimbsConfig",
     "ModelCard",
     "NerfConfig",
     "NerfScene",
     "Photographed",
+    "Pointing",
     "Shading",
     "Standoff",
     "SurfaceLine",

@@ -74,15 +74,9 @@ def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:
         ManyPersonsError: If several people are there and none was chosen.
     """
     engine = load_vision(config.engine)
-    pixels = to_bytes(_on_grey(photo))
-    crowd = find_people(engine, pixels)
-    found, notes = choose_person(engine, pixels, crowd, config.person, config.min_height)
-    context.advance(0.2)
-
-    turn, turn_notes = _turn_upright(found, pixels)
-    upright = turn.turn(pixels)
-    frame, body = frame_person(engine, upright, turn, crowd, found, config)
-    image = frame.cut(upright)
+    near = look_closely(context, engine, photo, config)
+    turn, frame, body, notes = near.turn, near.frame, near.body, near.notes
+    image = frame.cut(near.upright)
     context.advance(0.4)
     face = look_at_face(engine, image, body)
     left_hand, right_hand = look_at_hands(engine, image, body)
@@ -98,7 +92,7 @@ def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:
     context.advance(0.8)
     foreground = estimate_foreground(to_float(image).numpy(), alpha)
     parts = visible_parts(sure, face is not None)
-    notes += turn_notes + tell_hidden(parts, face is not None, left_hand, right_hand)
+    notes += tell_hidden(parts, face is not None, left_hand, right_hand)
     for note in notes:
         context.note(note)
     return Person(
@@ -117,6 +111,36 @@ def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:
         visible_parts=parts,
         notes=notes,
     )
+
+
+@dataclass(frozen=True)
+class Closeup:
+    """One person of a photo, found, turned upright and framed."""
+
+    turn: Turn
+    upright: Pixels
+    """The whole photo after the turn."""
+
+    frame: Frame
+    body: BodyPoints
+    notes: tuple[str, ...]
+
+
+def look_closely(context: Context, engine: VisionEngine, photo: Photo, config: PerceiveConfig) -> Closeup:
+    """Choose the person and read the body's points.
+
+    Raises:
+        NoPersonError: If nobody is there, too little of somebody, or somebody too small.
+        ManyPersonsError: If several people are there and none was chosen.
+    """
+    pixels = to_bytes(_on_grey(photo))
+    crowd = find_people(engine, pixels)
+    found, notes = choose_person(engine, pixels, crowd, config.person, config.min_height)
+    context.advance(0.2)
+    turn, turn_notes = _turn_upright(found, pixels)
+    upright = turn.turn(pixels)
+    frame, body = frame_person(engine, upright, turn, crowd, found, config)
+    return Closeup(turn, upright, frame, body, notes + turn_notes)
 
 
 def _on_grey(photo: Photo) -> Float[Tensor, "height width 3"]:

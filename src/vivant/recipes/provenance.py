@@ -10,6 +10,9 @@ import vivant
 from vivant.engines.catalog import ENGINES
 from vivant.records import Avatar, Origin, Photo
 
+READING = ("mediapipe", "vivant-limbs")
+"""Names in the engines' table of what reads a photo in every recipe."""
+
 PACKAGES = ("torch", "numpy", "mediapipe", "numba", "scipy", "pillow")
 """Whose versions can change a result."""
 

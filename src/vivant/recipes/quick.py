@@ -10,6 +10,7 @@ from vivant.core.run import Run
 from vivant.fit import FitConfig, fit_body
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
+from vivant.recipes.provenance import READING
 from vivant.reconstruct import PHOTO_REFIT, ReconstructConfig, refine_photo
 from vivant.records import Avatar, Photo
 
@@ -39,4 +40,4 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
 
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
-    return ("mediapipe",)
+    return READING

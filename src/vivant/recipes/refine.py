@@ -15,6 +15,7 @@ from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
 from vivant.recipes.imagined import lines_of, networks_of, take_views
+from vivant.recipes.provenance import READING
 from vivant.reconstruct import (
     PHOTO_REFIT,
     RecolorConfig,
@@ -80,4 +81,4 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
 
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
-    return ("mediapipe", *lines_of(config.stand_off, config.shade), *networks_of(config.imagine))
+    return (*READING, *lines_of(config.stand_off, config.shade), *networks_of(config.imagine))
