@@ -24,6 +24,13 @@ DIRECTIONS_TRUST = 4.0
 Fits of 32 people are 12 mm nearer to the truth so; even more is no better.
 """
 
+STRAIGHT_DOUBT = 3.0
+"""How much less sure directions of thighs and shins are where nothing in the picture says that knees are bent.
+
+Seen from above at a short distance, straight legs look as if bent; and people in photos stand straighter than in
+the motions that were learned from.
+"""
+
 OVER_ANKLES, OVER_TOES = 0.033, 0.055
 """Metres: how strictly who stands has the hips over ankles and toes: 4 cm before the ankles in all."""
 
@@ -174,6 +181,9 @@ def directions(evidence: Evidence, first: int, scale: float) -> Directions:
     rows = torch.tensor([[evidence.row(limb.start), evidence.row(limb.end)] for limb in LIMBS]) + first
     trust = evidence.confidence[pairs].amin(1)
     spread = evidence.limbs_spread / DIRECTIONS_TRUST**0.5
+    if evidence.straight_legs:
+        of_legs = torch.tensor([limb.end.endswith(("_knee", "_ankle")) for limb in LIMBS])
+        spread = torch.where(of_legs, STRAIGHT_DOUBT * spread, spread)
     return Directions(rows[:, 0], rows[:, 1], evidence.limbs, spread, trust, scale)
 
 
