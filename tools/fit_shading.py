@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bake_avatars import front_at_z
-from fit_standoff import FOLDS, asked
+from fit_standoff import FOLDS, asked, asking
 from numpy import ndarray
 from torch import Tensor
 
@@ -81,7 +81,7 @@ class Line:
 
 def main() -> None:
     """Compare colours, learn the change, say how well, and write the weights."""
-    told, names = asked(__doc__)
+    told, names = asked(asking(__doc__))
     first = load_avatar(told.folder / f"{names['train'][0]}.avatar")
     places = spread_verts(first)
     train, held_back = (gathered(told.folder, some, places, told.workers) for some in names.values())

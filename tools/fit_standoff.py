@@ -1,11 +1,13 @@
 """Learn how far the surface stands off, from coarse avatars of people whose surface is known.
 
     python tools/bake_avatars.py ../shared/data FOLDER --train 440 --validation 40
-    python tools/fit_standoff.py FOLDER standoff.safetensors --report standoff.json
+    python tools/bake_avatars.py ../shared/data OTHERS --train 120 --validation 24 --wardrobe-share 0 --seed 31
+    python tools/fit_standoff.py FOLDER standoff.safetensors --also OTHERS --report standoff.json
 
 For each baked person the moves are found that bring the avatar's outlines to the true ones in all views (kept
-in the folder as NAME.moves.npy, so a second run takes seconds). Ridge regression then predicts them from what
-the avatar shows of build and clothes (networks/standoff.py); its strength is chosen on training people only.
+in the folder as NAME.moves.npy, so a second run takes seconds). Kernel ridge regression then predicts them from
+what the avatar shows of build and clothes (networks/standoff.py); its strength and width are chosen on training
+people only.
 """
 
 import argparse
@@ -32,9 +34,10 @@ from vivant.reconstruct.surface_field import HELD, PLACES, field_over, goals_of,
 from vivant.records import Avatar, Pose, Views, load_avatar
 from vivant.training.avatar_files import read_person
 
-STRENGTHS = (10.0, 30.0, 60.0, 100.0, 200.0, 400.0)
+STRENGTHS = (0.3, 0.6, 1.0)
+WIDTHS = (0.6, 1.2, 2.0)
 FOLDS = 8
-PATTERNS = 32
+PATTERNS = 48
 LIMIT = 0.05
 """Metres beyond which an outline is another part's."""
 
@@ -50,27 +53,41 @@ class People:
 
 
 @dataclass(frozen=True)
-class Ridge:
-    """A line through people."""
+class Kernels:
+    """What people tell of whoever is like them."""
 
     middle: ndarray
     spread: ndarray
     mean: ndarray
+    known: ndarray
+    width: float
     slopes: ndarray
+    """People by vertices."""
 
     def __call__(self, features: ndarray) -> ndarray:
         """Predict, in millimetres."""
         told = ((features - self.middle) / self.spread).clip(-UNUSUAL, UNUSUAL)
-        return self.mean + told @ self.slopes
+        return self.mean + closeness(told, self.known, self.width) @ self.slopes
 
 
-def asked(what: str | None) -> tuple[argparse.Namespace, dict[str, list[str]]]:
-    """The command line, and the names of the folder's people by split."""
+def closeness(told: ndarray, known: ndarray, width: float) -> ndarray:
+    """1 for the same features, less the more they differ."""
+    squares = (told**2).sum(1)[:, None] + (known**2).sum(1) - 2 * told @ known.T
+    return np.exp(-width * squares / known.shape[1])
+
+
+def asking(what: str | None) -> argparse.ArgumentParser:
+    """The command line of tools that learn from baked people."""
     parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--report", type=Path, help="JSON with scores, and what the test measures again")
     parser.add_argument("--workers", type=int, default=1)
+    return parser
+
+
+def asked(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str, list[str]]]:
+    """What was said, and the names of the folder's people by split."""
     told = parser.parse_args()
     names = {split: baked(told.folder, split) for split in ("train", "validation")}
     if min(len(some) for some in names.values()) < FOLDS:
@@ -80,36 +97,64 @@ def asked(what: str | None) -> tuple[argparse.Namespace, dict[str, list[str]]]:
 
 def main() -> None:
     """Find the moves, learn them, say how well, and write the weights."""
-    told, names = asked(__doc__)
+    parser = asking(__doc__)
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="further folders of baked people")
+    told, names = asked(parser)
     avatar = load_avatar(told.folder / f"{names['train'][0]}.avatar")
-    train, held_back = (gathered(told.folder, names[split], told.workers) for split in ("train", "validation"))
+    folders = (told.folder, *told.also)
+    train = together([gathered(folder, baked(folder, "train"), told.workers) for folder in folders])
+    each = [gathered(folder, baked(folder, "validation"), told.workers) for folder in folders]
     weight = vertex_areas(avatar)
-    scores = {s: cross_validated(train, s, weight) for s in STRENGTHS}
-    strength = min(scores, key=lambda s: scores[s])
-    network = as_network(learned(train.features, train.moves_mm, strength), weight)
-    predicted = 1e3 * network(torch.from_numpy(held_back.features).float()).numpy()
-    score = rms(held_back.moves_mm - predicted, weight)
+    scores = {(s, w): cross_validated(train, s, w, weight) for s in STRENGTHS for w in WIDTHS}
+    strength, width = min(scores, key=lambda key: scores[key])
+    print(f"strength {strength:g}, width {width:g}, left of the squared move on training people: {scores}")
+    network = as_network(learned(train.features, train.moves_mm, strength, width), weight)
+    for folder, people in zip(folders, each, strict=True):
+        left, whole = rms(people.moves_mm - predicted(network, people), weight), rms(people.moves_mm, weight)
+        print(f"{folder.name}, {len(people.names)} people: {left:.2f} mm left of {whole:.2f}")
+    held_back = together(each)
+    score = rms(held_back.moves_mm - predicted(network, held_back), weight)
     baseline = rms(held_back.moves_mm, weight)
     alone = rms(held_back.moves_mm - train.moves_mm.mean(0), weight)
-    people = len(train.names)
-    print(f"strength {strength:g}, left of the squared move on training people held back: {scores}")
-    print(f"{len(held_back.names)} people: {score:.2f} mm left of {baseline:.2f}; by the mean {alone:.2f}")
+    count = len(train.names)
+    print(f"all {len(held_back.names)} people: {score:.2f} mm left of {baseline:.2f}; by the mean {alone:.2f}")
     card = ModelCard(
         network="standoff",
-        trained_on=f"{people} people of MakeHuman's wardrobe, photographed, lifted and compared all round",
-        licence="CC0",
+        trained_on=f"{count} rendered people, photographed, lifted and compared all round",
+        licence="CC0 and MIT" if told.also else "CC0",
         steps=1,
-        people=people,
+        people=count,
         score=round(score, 3),
         score_name=f"RMS mm left along the normals, {len(held_back.names)} people held back; less is better",
         baseline=round(baseline, 3),
-        command="python tools/fit_standoff.py FOLDER standoff.safetensors",
+        command="python tools/fit_standoff.py FOLDER standoff.safetensors --also OTHERS",
     )
     save_weights(network, network.config, card, told.out)
     if told.report:
-        told.report.write_text(
-            json.dumps(report(strength, scores, score, baseline, alone, held_back, predicted, people, weight))
-        )
+        chosen = {
+            "strength": strength,
+            "width": width,
+            "left": {f"strength {s:g}, width {w:g}": v for (s, w), v in scores.items()},
+            "rms_mm": score,
+            "unmoved_mm": baseline,
+            "mean_mm": alone,
+            "trained_on": count,
+        }
+        told.report.write_text(json.dumps(chosen | report(held_back, predicted(network, held_back), weight)))
+
+
+def together(parts: list[People]) -> People:
+    """One after the other."""
+    return People(
+        [name for people in parts for name in people.names],
+        np.concatenate([people.features for people in parts]),
+        np.concatenate([people.moves_mm for people in parts]),
+    )
+
+
+def predicted(network: Standoff, people: People) -> ndarray:
+    """What the network says of people, in millimetres."""
+    return 1e3 * network(torch.from_numpy(people.features).float()).numpy()
 
 
 def baked(folder: Path, split: str) -> list[str]:
@@ -154,37 +199,40 @@ def true_moves(avatar: Avatar, path: Path) -> ndarray:
     return over_verts(field, avatar, numbers).clip(-LIMIT, LIMIT).astype(np.float32)
 
 
-def learned(features: ndarray, moves: ndarray, strength: float) -> Ridge:
-    """Ridge regression on features of unit spread."""
+def learned(features: ndarray, moves: ndarray, strength: float, width: float) -> Kernels:
+    """Kernel ridge regression on features of unit spread."""
     middle, spread, mean = features.mean(0), features.std(0) + 1e-6, moves.mean(0)
-    told = (features - middle) / spread
-    inverse = np.linalg.inv(told @ told.T + strength * np.eye(len(told)))
-    return Ridge(middle, spread, mean, told.T @ inverse @ (moves - mean))
+    known = ((features - middle) / spread).clip(-UNUSUAL, UNUSUAL)
+    near = closeness(known, known, width) + strength * np.eye(len(known))
+    return Kernels(middle, spread, mean, known, width, np.linalg.solve(near, moves - mean))
 
 
-def cross_validated(people: People, strength: float, weight: ndarray) -> float:
+def cross_validated(people: People, strength: float, width: float, weight: ndarray) -> float:
     """Part of the squared move that is left on people held back in turn."""
     order = np.random.default_rng(0).permutation(len(people.names))
     left = whole = 0.0
     for fold in np.array_split(order, FOLDS):
         others = np.setdiff1d(order, fold)
-        line = learned(people.features[others], people.moves_mm[others], strength)
-        left += float((weight * (people.moves_mm[fold] - line(people.features[fold])) ** 2).sum())
+        kernels = learned(people.features[others], people.moves_mm[others], strength, width)
+        left += float((weight * (people.moves_mm[fold] - kernels(people.features[fold])) ** 2).sum())
         whole += float((weight * people.moves_mm[fold] ** 2).sum())
     return round(left / whole, 4)
 
 
-def as_network(line: Ridge, weight: ndarray) -> Standoff:
-    """The same line with slopes as amounts of a few patterns: the file stays small."""
+def as_network(kernels: Kernels, weight: ndarray) -> Standoff:
+    """The same with slopes as amounts of a few patterns: the file stays small."""
     root = np.sqrt(weight)
-    amounts, sizes, patterns = np.linalg.svd(line.slopes * root, full_matrices=False)
+    amounts, sizes, _ = np.linalg.svd(kernels.slopes * root, full_matrices=False)
     count = min(PATTERNS, len(sizes))
-    network = Standoff(SurfaceLineConfig(len(line.mean), len(line.middle), count)).eval()
+    verts, features = len(kernels.mean), len(kernels.middle)
+    config = SurfaceLineConfig(verts, features, count, len(kernels.known), kernels.width)
+    network = Standoff(config).eval()
     values = {
-        "middle": line.middle,
-        "spread": line.spread,
-        "mean": line.mean,
-        "patterns": (line.slopes.T @ amounts[:, :count]).T,
+        "middle": kernels.middle,
+        "spread": kernels.spread,
+        "mean": kernels.mean,
+        "known": kernels.known,
+        "patterns": amounts[:, :count].T @ kernels.slopes,
         "amounts": amounts[:, :count],
     }
     network.load_state_dict(
@@ -208,27 +256,11 @@ def rms(millimetres: ndarray, weight: ndarray) -> float:
     return float(np.sqrt((weight * millimetres**2).sum(1).mean()))
 
 
-def report(
-    strength: float,
-    scores: dict[float, float],
-    score: float,
-    baseline: float,
-    alone: float,
-    held_back: People,
-    predicted: ndarray,
-    people: int,
-    weight: ndarray,
-) -> dict[str, object]:
-    """Scores, and what a test needs to measure one of them again: some vertices of the people held back."""
+def report(held_back: People, predicted_mm: ndarray, weight: ndarray) -> dict[str, object]:
+    """What a test needs to measure a score again: some vertices of the people held back."""
     picked = np.random.default_rng(0).choice(len(weight), 300, replace=False, p=weight / weight.sum())
-    left = held_back.moves_mm[:, picked] - predicted[:, picked]
+    left = held_back.moves_mm[:, picked] - predicted_mm[:, picked]
     return {
-        "strength": strength,
-        "left_by_strength": scores,
-        "rms_mm": score,
-        "unmoved_mm": baseline,
-        "mean_mm": alone,
-        "trained_on": people,
         "people": held_back.names,
         "verts": picked.tolist(),
         "verts_rms_mm": float(np.sqrt((left**2).mean())),

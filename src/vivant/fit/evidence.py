@@ -27,8 +27,8 @@ Fits of 32 people are 12 mm nearer to the truth so; even more is no better.
 STRAIGHT_DOUBT = 3.0
 """How much less sure directions of thighs and shins are where nothing in the picture says that knees are bent.
 
-Seen from above at a short distance, straight legs look as if bent; and people in photos stand straighter than in
-the motions that were learned from.
+Seen from above at a short distance, straight legs look as if bent; and people in photos stand straighter than
+in the motions that were learned from.
 """
 
 OVER_ANKLES, OVER_TOES = 0.033, 0.055

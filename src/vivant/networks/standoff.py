@@ -1,8 +1,8 @@
 """How far the surface of clothes, hair and flesh stands from where rules put it, all over the body.
 
 A photo from the front says nothing of depth directly, but much of it goes with what it does show: build, and
-how wide clothes are. The relation is learned by ridge regression from dressed people whose surface is known: a
-few hundred people teach a line, not a deep network.
+how wide clothes are. The relation is learned by kernel ridge regression from dressed people whose surface is
+known: a few hundred people teach a kernel, not a deep network.
 """
 
 import torch
@@ -41,7 +41,7 @@ class Standoff(SurfaceLine):
     """Metres along the normals of the body's vertices, from what an avatar shows."""
 
     def forward(self, features: Float[Tensor, "people features"]) -> Float[Tensor, "people verts"]:
-        """Predict; the line itself is in millimetres, which keep half precision's digits in the file."""
+        """Predict; inside all is in millimetres, which keep half precision's digits in the file."""
         return 1e-3 * super().forward(features)
 
 

@@ -1,4 +1,4 @@
-"""What a line through a few hundred people says of each place of the body's surface."""
+"""What a few hundred people tell of each place of the body: a line through them, or a kernel about each."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,15 @@ class SurfaceLineConfig:
     verts: int = 13718
     features: int = 36
     patterns: int = 32
+    known: int = 0
+    """People about whom kernels lie; 0: a line."""
+
+    width: float = 1.0
+    """Of the kernels: their exponent at features that differ by a standard deviation each."""
 
 
 class SurfaceLine(nn.Module):
-    """A number for every vertex of the body, from a few numbers of a person (ridge regression).
+    """A number for every vertex of the body, from a few numbers of a person (ridge regression, or by kernels).
 
     Slopes are amounts of a few patterns over the body, so the file stays small.
     """
@@ -30,6 +35,7 @@ class SurfaceLine(nn.Module):
     mean: Tensor
     patterns: Tensor
     amounts: Tensor
+    known: Tensor
 
     def __init__(self, config: SurfaceLineConfig) -> None:
         """Make it; weights come from a file or from a tool that fits them."""
@@ -39,9 +45,13 @@ class SurfaceLine(nn.Module):
         self.register_buffer("spread", torch.ones(config.features))
         self.register_buffer("mean", torch.zeros(config.verts))
         self.register_buffer("patterns", torch.zeros(config.patterns, config.verts))
-        self.register_buffer("amounts", torch.zeros(config.features, config.patterns))
+        self.register_buffer("amounts", torch.zeros(config.known or config.features, config.patterns))
+        if config.known:
+            self.register_buffer("known", torch.zeros(config.known, config.features))
 
     def forward(self, features: Float[Tensor, "people features"]) -> Float[Tensor, "people verts"]:
         """Predict."""
         told = ((features - self.middle) / self.spread).clamp(-UNUSUAL, UNUSUAL)
+        if self.config.known:
+            told = torch.exp(-self.config.width * torch.cdist(told, self.known).square() / told.shape[1])
         return self.mean + told @ self.amounts @ self.patterns
