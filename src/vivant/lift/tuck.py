@@ -16,7 +16,7 @@ from vivant.lift.sight import Sight, lookup_nearest
 from vivant.lift.surface import Skin
 from vivant.records import Body, Person
 
-DEEPEST = 0.22
+DEEPEST = 0.35
 """Metres that a hand is moved away from the camera, at most."""
 
 INSIDE = 0.015
