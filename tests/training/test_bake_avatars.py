@@ -28,7 +28,7 @@ def tool() -> ModuleType:
 
 def test_avatar_and_truth_stand_in_one_place(shared: Path, tool: ModuleType, tmp_path: Path) -> None:
     config = PeopleConfig(None, shared / "data" / "makehuman", shared / "data" / "motion")
-    job = tool.Job(config, 3, tmp_path, 4, 64)
+    job = tool.Job(config, 3, tmp_path, 4, 64, 29)
     assert tool.bake(job).startswith("train_0003: wardrobe")
     person, lifted = (read_person(tmp_path / "train_0003.safetensors", lifted=told) for told in (False, True))
     truth, guide = person.images[0, :, 3] > 0.5, person.guides[0, :, 3] > 0.5
