@@ -147,7 +147,7 @@ def main() -> None:
         network="limbs",
         trained_on=f"{len(train.points)} photos of {people} rendered people in motions that the benchmark's "
         "photos do not show",
-        licence="CC0",
+        licence="CC0 and MIT",
         steps=1,
         people=people,
         score=round(score, 3),
