@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.fit.figures import make_anatomy, make_figure, make_state
 
-from vivant.fit.evidence import DIRECTIONS_TRUST, Evidence, directions, gather_evidence
+from vivant.fit.evidence import DIRECTIONS_TRUST, STRAIGHT_DOUBT, Evidence, directions, gather_evidence
 from vivant.fit.landmarks import anny_landmarks
 from vivant.fit.terms import Pinhole
 from vivant.networks import LIMBS, LimbDirections, LimbsConfig
@@ -54,3 +54,11 @@ def test_limbs_of_hidden_points_are_hardly_believed(person: Person) -> None:
     term = directions(evidence_of(replace(person, confidence=confidence)), 0, 2.5)
     assert float(term.trust[LIMBS.index(("left_knee", "left_ankle"))]) < 0.06
     assert float(term.trust[LIMBS.index(("right_knee", "right_ankle"))]) > 0.5
+
+
+def test_legs_that_look_straight_are_not_bent_by_what_is_learned(person: Person) -> None:
+    evidence = evidence_of(person)
+    straight, free = (directions(replace(evidence, straight_legs=told), 0, 2.5).sigma for told in (True, False))
+    for row, limb in enumerate(LIMBS):
+        of_leg = limb.end.partition("_")[2] in ("knee", "ankle")
+        assert float(straight[row] / free[row]) == pytest.approx(STRAIGHT_DOUBT if of_leg else 1.0)

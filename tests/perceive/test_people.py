@@ -7,8 +7,8 @@ import pytest
 
 from vivant.engines.jobs import PoseSeen, Region, VisionEngine
 from vivant.perceive.people import Crowd, find_people, paint_over
-from vivant.perceive.points import MIRRORED, look_at_body
-from vivant.records import BODY_POINTS
+from vivant.perceive.points import look_at_body
+from vivant.records import BODY_POINTS, MIRRORED_POINTS
 
 
 def places(crowd: Crowd) -> list[int]:
@@ -38,7 +38,7 @@ class OftenMistaken:
         self.looks += 1
         if look is None or self.looks % 2:
             return look
-        order = list(MIRRORED)
+        order = list(MIRRORED_POINTS)
         return dataclasses.replace(look, points=look.points[order], visibility=look.visibility[order])
 
 

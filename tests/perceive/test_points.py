@@ -8,7 +8,6 @@ import pytest
 from vivant.engines.jobs import Region, VisionEngine
 from vivant.perceive.framing import frame_box
 from vivant.perceive.points import (
-    MIRRORED,
     BodyPoints,
     look_at_body,
     look_at_face,
@@ -16,7 +15,7 @@ from vivant.perceive.points import (
     look_mirrored,
     reframe,
 )
-from vivant.records import BODY_POINTS
+from vivant.records import BODY_POINTS, MIRRORED_POINTS
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +31,10 @@ def body(engine: VisionEngine, sample: np.ndarray, region: Region) -> BodyPoints
 
 
 def test_a_mirror_swaps_left_and_right_and_twice_is_nothing() -> None:
-    assert BODY_POINTS[MIRRORED[BODY_POINTS.index("left_knee")]] == "right_knee"
-    assert BODY_POINTS[MIRRORED[BODY_POINTS.index("mouth_right")]] == "mouth_left"
-    assert MIRRORED[BODY_POINTS.index("nose")] == BODY_POINTS.index("nose")
-    assert [MIRRORED[index] for index in MIRRORED] == list(range(33))
+    assert BODY_POINTS[MIRRORED_POINTS[BODY_POINTS.index("left_knee")]] == "right_knee"
+    assert BODY_POINTS[MIRRORED_POINTS[BODY_POINTS.index("mouth_right")]] == "mouth_left"
+    assert MIRRORED_POINTS[BODY_POINTS.index("nose")] == BODY_POINTS.index("nose")
+    assert [MIRRORED_POINTS[index] for index in MIRRORED_POINTS] == list(range(33))
 
 
 def test_a_mirrored_look_agrees_with_a_plain_one(

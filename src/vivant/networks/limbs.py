@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from vivant.records import BODY_POINTS
+from vivant.records import BODY_POINTS, MIRRORED_POINTS
 
 
 class Limb(NamedTuple):
@@ -53,12 +53,6 @@ HALVES = (
     Half(LEGS, (*LEGS, *_both(("heel", "foot_index")), *TRUNK, *_across("shoulder", "hip", "ankle"))),
 )  # fmt: skip
 """Upper and lower."""
-
-MIRRORED_POINTS = tuple(
-    BODY_POINTS.index(name.replace("left", "#").replace("right", "left").replace("#", "right"))
-    for name in BODY_POINTS
-)
-"""Which point takes each point's place in a mirror."""
 
 UNLIKE = 0.1
 """How unlike the most alike known photo is where errors have grown by 1.4.

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from vivant.engines.jobs import Pixels, PoseSeen, Region, VisionEngine
 from vivant.perceive.framing import Frame, frame_box, frame_whole
-from vivant.perceive.points import MIRRORED, contradicts, head_square, look_mirrored
-from vivant.records import BODY_POINTS
+from vivant.perceive.points import contradicts, head_square, look_mirrored
+from vivant.records import BODY_POINTS, MIRRORED_POINTS
 
 SEARCH_SIDE = 1024
 """The photo's longer side while searching."""
@@ -218,7 +218,7 @@ def _examine(engine: VisionEngine, picture: Pixels, region: Region) -> Found | N
     if mirrored is None or len(inside) < 2:
         return None
     # A face under hair may be taken for the back of the head in one of the looks.
-    again = mirrored.points[list(MIRRORED)] if contradicts(mirrored, look) else mirrored.points
+    again = mirrored.points[list(MIRRORED_POINTS)] if contradicts(mirrored, look) else mirrored.points
     apart = np.linalg.norm(look.points - again, axis=1)[inside]
     both, either = (
         np.minimum(look.mask, mirrored.mask) > 0.5,

@@ -9,17 +9,9 @@ from jaxtyping import Float, UInt8
 from vivant.core.images import resize_pixels
 from vivant.engines.jobs import HandSeen, Pixels, PoseSeen, Region, VisionEngine
 from vivant.perceive.framing import Frame
-from vivant.records import BODY_POINTS, Hand
+from vivant.records import BODY_POINTS, MIRRORED_POINTS, Hand
 
 Square = UInt8[np.ndarray, "side side 3"]
-
-MIRRORED = tuple(
-    BODY_POINTS.index(
-        name.replace("left", "#").replace("right", "left").replace("#", "right") if "_" in name else name
-    )
-    for name in BODY_POINTS
-)
-"""Which point takes each point's place in a mirror."""
 
 HEAD = slice(0, 11)
 """The body points on the head."""
@@ -101,14 +93,14 @@ def contradicts(look: PoseSeen, other: PoseSeen) -> bool:
     """Whether one look takes a person's front for the back: points agree far better with sides swapped."""
     apart, swapped = (
         float(np.median(np.linalg.norm(points - other.points, axis=1)[BODY]))
-        for points in (look.points, look.points[list(MIRRORED)])
+        for points in (look.points, look.points[list(MIRRORED_POINTS)])
     )
     return apart > SURPRISING * other.region.side and swapped < 0.4 * apart
 
 
 def _left_minus_right(look: PoseSeen) -> float:
     """How far a person's left side is to the right of the right side in an upright crop."""
-    across = look.points[BODY] - look.points[list(MIRRORED)][BODY]
+    across = look.points[BODY] - look.points[list(MIRRORED_POINTS)][BODY]
     upright = np.array([np.cos(look.region.angle), np.sin(look.region.angle)])
     return float(((across @ upright) * SIDES).sum())
 
@@ -120,7 +112,7 @@ def look_mirrored(engine: VisionEngine, pixels: Pixels, region: Region) -> PoseS
     look = engine.see_pose(np.ascontiguousarray(pixels[:, ::-1]), at)
     if look is None:
         return None
-    order = list(MIRRORED)
+    order = list(MIRRORED_POINTS)
     back = look.region
     return PoseSeen(
         points=look.points[order] * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32),

@@ -6,7 +6,7 @@ from vivant.records.body import Body, Pose, Rig, Shape
 from vivant.records.capture import CapturePicture, Placed
 from vivant.records.film import Acted, Footage, Sightings
 from vivant.records.motion import Motion
-from vivant.records.person import BODY_POINTS, HAND_POINTS, Hand, Person
+from vivant.records.person import BODY_POINTS, HAND_POINTS, MIRRORED_POINTS, Hand, Person
 from vivant.records.photo import Photo
 from vivant.records.scores import Score, Scores
 from vivant.records.splats import Binding, Rendering, Splats
@@ -16,6 +16,7 @@ __all__ = [
     "BODY_POINTS",
     "FORMAT",
     "HAND_POINTS",
+    "MIRRORED_POINTS",
     "Acted",
     "Avatar",
     "Binding",

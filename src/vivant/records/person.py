@@ -17,6 +17,12 @@ BODY_POINTS = (
 )  # fmt: skip
 """The 33 points of BlazePose, in order. Left is the person's own left."""
 
+MIRRORED_POINTS = tuple(
+    BODY_POINTS.index(name.replace("left", "#").replace("right", "left").replace("#", "right"))
+    for name in BODY_POINTS
+)
+"""Which point takes each point's place in a mirror."""
+
 HAND_POINTS = (
     "wrist", "thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip",
     "index_mcp", "index_pip", "index_dip", "index_tip",
