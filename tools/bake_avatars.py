@@ -102,7 +102,7 @@ def bake(job: Job) -> str:
     except VivantError as error:
         return f"{name}: {error}"
     batch, lifted = told_about(subject, avatar, person, job, random)
-    write_person(batch, path, licence=figure.licence, lifted=lifted)
+    write_person(batch, path, licence=figure.licence, identity=figure.identity, lifted=lifted)
     return f"{name}: {figure.name}"
 
 

@@ -10,6 +10,7 @@ The score is of such clips and of people of the validation split.
 
 import argparse
 import json
+import math
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from vivant.animate import builtin_motion
 from vivant.body import load_anny
 from vivant.core.cameras import Cameras
 from vivant.core.errors import VivantError
-from vivant.core.rotations import slerp_quats
+from vivant.core.rotations import multiply_quats, quats_from_rotvecs, slerp_quats
 from vivant.core.run import Context
 from vivant.dataset import PeopleConfig
 from vivant.dataset.figure import Figure, pose_figure
@@ -70,6 +71,12 @@ CALM, ANY = ("idle", "talk", "walk", "wave"), ("idle", "talk", "walk", "wave", "
 PHOTOS = 3
 """Of each person who is learned from."""
 
+STRAYING = ("root", "spine03", "upperarm01", "lowerarm01", "upperleg01", "lowerleg01")
+"""Joints, of both sides where there are two, that poses which no clip has differ in."""
+
+STRAYED_DEG, LEANING_DEG = 10.0, 12.0
+"""Standard deviation of each of these joints about each axis, and of the whole person's lean."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -78,6 +85,8 @@ class Job:
     config: PeopleConfig
     number: int
     folder: Path
+    varied: bool = False
+    """Half of who is learned from strays from clips, and some photos are taken from above or below."""
 
     @property
     def calm(self) -> bool:
@@ -113,6 +122,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--train", type=int, default=800, help="people; each fourth only helps to choose")
     parser.add_argument("--validation", type=int, default=120, help="people of the validation split")
+    parser.add_argument(
+        "--varied", action="store_true", help="people lean and stray from clips; seen from above"
+    )
     parser.add_argument("--report", type=Path, help="JSON with scores, and what the test measures again")
     parser.add_argument("--workers", type=int, default=1)
     told = parser.parse_args()
@@ -120,7 +132,7 @@ def main() -> None:
     jobs = []
     for split, count in (("validation", told.validation), ("train", told.train)):
         config = PeopleConfig(*(told.data / name for name in ("people", "makehuman", "motion")), split=split)
-        jobs += [Job(config, FIRST[split] + number, told.folder) for number in range(count)]
+        jobs += [Job(config, FIRST[split] + number, told.folder, told.varied) for number in range(count)]
     with ProcessPoolExecutor(told.workers, get_context("spawn")) as pool:
         for said in pool.map(look, jobs):
             if said:
@@ -153,7 +165,7 @@ def main() -> None:
         score=round(score, 3),
         score_name=f"degrees that limbs are off, {len(validation.points)} people held back; less is better",
         baseline=round(baseline, 3),
-        command="python tools/fit_limbs.py DATA FOLDER limbs.safetensors",
+        command=f"python tools/fit_limbs.py DATA FOLDER limbs.safetensors{' --varied' * told.varied}",
     )
     save_weights(network, network.config, card, told.out)
     if told.report:
@@ -171,7 +183,7 @@ def look(job: Job) -> str:
         figure = random_figure(job.config, random)
         for path in paths:
             pose = random_pose(job, figure, random)
-            photo, camera = taken(figure, pose, random, calm=job.calm)
+            photo, camera = taken(job, figure, pose, random)
             with tempfile.TemporaryDirectory() as folder:
                 shown = read_photo(write_photo(photo, Path(folder), "photo"))
                 near = look_closely(Context(), load_vision("mediapipe"), shown, PerceiveConfig())
@@ -191,6 +203,29 @@ def kept(job: Job) -> list[Path]:
 
 
 def random_pose(job: Job, figure: Figure, random: np.random.Generator) -> Pose:
+    """A moment of a clip, of a motion of ours, or between both; or a pose near it that is in no clip."""
+    pose = moment_of_any(job, figure, random)
+    if job.calm or not job.varied or random.random() < 0.5:
+        return pose
+    return strayed(pose, figure.body, random)
+
+
+def strayed(pose: Pose, rig: Rig, random: np.random.Generator) -> Pose:
+    """A pose near this one that is in no clip: people lean, stoop and gesture in more ways than clips show."""
+    quats = pose.local_quats.clone()
+    for row, name in enumerate(rig.joint_names):
+        if name.removesuffix(".L").removesuffix(".R") in STRAYING:
+            degrees = LEANING_DEG if rig.joint_parents[row] < 0 else STRAYED_DEG
+            turn = random.normal(0, math.radians(degrees), 3)
+            if name.startswith("lowerleg"):
+                # Knees bend only backwards.
+                turn[0] = abs(turn[0])
+            turn = torch.from_numpy(turn).to(quats)
+            quats[row] = multiply_quats(quats[row], quats_from_rotvecs(turn))
+    return replace(pose, local_quats=quats)
+
+
+def moment_of_any(job: Job, figure: Figure, random: np.random.Generator) -> Pose:
     """A moment of a clip, of a motion of ours, or between both."""
     source = PoseSource(job.config.motion_folder)
     calm = source.clips(calm=True)
@@ -219,12 +254,12 @@ def reference() -> Rig:
     return load_anny().rig(load_anny().default_shape())
 
 
-def taken(figure: Figure, pose: Pose, random: np.random.Generator, *, calm: bool) -> tuple[bytes, Cameras]:
-    """A photo and its camera: as in the benchmark, or from farther aside and with other lenses."""
-    wide = not calm and random.random() >= 0.5
+def taken(job: Job, figure: Figure, pose: Pose, random: np.random.Generator) -> tuple[bytes, Cameras]:
+    """A photo and its camera: as in the benchmark, or from farther aside, from above, and with other lenses."""
+    wide = not job.calm and random.random() >= 0.5
     azimuth = float(random.uniform(-50, 50) if wide else random.uniform(-20, 20))
-    elevation = float(random.uniform(-5, 10))
-    focal = 50.0 if calm else float(random.uniform(30, 90))
+    elevation = float(random.uniform(-10, 30) if wide and job.varied else random.uniform(-5, 10))
+    focal = 50.0 if job.calm else float(random.uniform(26 if job.varied else 30, 90))
     camera = framing_camera(pose_figure(figure, pose), *PHOTO_SIZE, azimuth, elevation, focal, 0.85)
     lighting = random_lighting(random).from_front()
     seen = observe(figure, pose, camera, lighting, threads=1).pictures

@@ -1,15 +1,23 @@
 """What a detector's points say of limbs in space."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from tests.fit.figures import make_anatomy, make_figure, make_state
 
-from vivant.fit.evidence import DIRECTIONS_TRUST, STRAIGHT_DOUBT, Evidence, directions, gather_evidence
+from vivant.fit.evidence import (
+    DIRECTIONS_TRUST,
+    STRAIGHT_DOUBT,
+    Evidence,
+    directions,
+    gather_evidence,
+    legs_look_alike,
+)
 from vivant.fit.landmarks import anny_landmarks
 from vivant.fit.terms import Pinhole
-from vivant.networks import LIMBS, LimbDirections, LimbsConfig
+from vivant.networks import LIMBS, LimbDirections, LimbsConfig, Pointing
 from vivant.records import BODY_POINTS, Person
 
 
@@ -62,3 +70,38 @@ def test_legs_that_look_straight_are_not_bent_by_what_is_learned(person: Person)
     for row, limb in enumerate(LIMBS):
         of_leg = limb.end.partition("_")[2] in ("knee", "ankle")
         assert float(straight[row] / free[row]) == pytest.approx(STRAIGHT_DOUBT if of_leg else 1.0)
+
+
+def pointing(swing: float = 0.0, bend: float = 0.0, *, both: bool = False, spread: float = 0.12) -> Pointing:
+    """Legs whose left thigh swings forward and whose left knee bends, or both legs do."""
+    found = torch.tensor([0.0, 1.0, 0.0]).repeat(len(LIMBS), 1)
+    for row, limb in enumerate(LIMBS):
+        if both or "left" in limb.end:
+            angle = {"knee": swing, "ankle": swing - bend}.get(limb.end.partition("_")[2], 0.0)
+            found[row] = torch.tensor([0.0, math.cos(angle), -math.sin(angle)])
+    return Pointing(found[None], torch.full((1, len(LIMBS)), spread))
+
+
+def test_who_stands_but_strides_as_far_as_is_learned_has_no_straight_legs(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for told, straight in ((pointing(), True), (pointing(swing=0.5), False)):
+        monkeypatch.setattr("vivant.fit.evidence.point_limbs", lambda _, told=told: told)
+        assert evidence_of(person).straight_legs is straight
+
+
+@pytest.mark.parametrize(
+    ("told", "alike"),
+    [
+        (pointing(), True),
+        (pointing(swing=0.3), True),
+        (pointing(swing=0.4), False),
+        # Less sure, the same difference tells nothing.
+        (pointing(swing=0.4, spread=0.2), True),
+        (pointing(bend=0.3), True),
+        (pointing(bend=0.4), False),
+        (pointing(swing=0.5, bend=0.8, both=True), True),
+    ],
+)
+def test_a_stride_or_one_bent_knee_is_not_standing_on_straight_legs(told: Pointing, alike: bool) -> None:
+    assert legs_look_alike(told) is alike

@@ -8,12 +8,19 @@ from tests.reconstruct.bodies import avatar
 
 from vivant.body import part_labels
 from vivant.networks import shading_features
-from vivant.networks.shading import FEATURES, PROBES, _photo_normals  # pyright: ignore[reportPrivateUsage]
+from vivant.networks.shading import PROBES, _photo_normals  # pyright: ignore[reportPrivateUsage]
 from vivant.records import Avatar
 from vivant.splat.harmonics import BAND_0
 
 SIDE, FRONT = 0, 2
 """Places of the slopes over all, along x and towards the camera."""
+
+VERTS = torch.arange(0, 13718, 60).int()
+
+
+def light(of: Avatar) -> torch.Tensor:
+    """What tells of the light over all and by part."""
+    return shading_features(of, VERTS)[0]
 
 
 def lit(direction: tuple[float, float, float], amount: float = 0.4, paint: bool = False) -> Avatar:
@@ -29,8 +36,8 @@ def lit(direction: tuple[float, float, float], amount: float = 0.4, paint: bool 
 
 
 def test_the_side_that_light_comes_from_is_measured() -> None:
-    right, left = shading_features(lit((1.0, 0.0, 0.0))), shading_features(lit((-1.0, 0.0, 0.0)))
-    assert right.shape == (FEATURES,)
+    right, left = light(lit((1.0, 0.0, 0.0))), light(lit((-1.0, 0.0, 0.0)))
+    assert right.shape == (6 + 4 * len(PROBES) + 1 + 1 + len(PROBES),)
     assert float(right[SIDE]) == pytest.approx(0.4, abs=0.03)
     assert float(left[SIDE]) == pytest.approx(-0.4, abs=0.03)
     assert float(right[FRONT]) == pytest.approx(0.0, abs=0.03)
@@ -39,7 +46,7 @@ def test_the_side_that_light_comes_from_is_measured() -> None:
 
 
 def test_light_from_the_front_is_told_from_paint() -> None:
-    plain, painted = (shading_features(lit((0.0, 0.0, 1.0), paint=paint)) for paint in (False, True))
+    plain, painted = (light(lit((0.0, 0.0, 1.0), paint=paint)) for paint in (False, True))
     legs = 6 + 4 * (len(PROBES) - 1)
     assert float(plain[legs + FRONT]) == pytest.approx(0.4, abs=0.05)
     # Over all, squares of the other two directions take a part of it.
@@ -57,10 +64,23 @@ def test_what_the_photo_does_not_show_tells_nothing_of_the_light() -> None:
     first = replace(made, trust=trust)
     second = replace(first, splats=replace(made.splats, sh=changed))
     slopes = slice(0, 6)
-    torch.testing.assert_close(shading_features(first)[slopes], shading_features(second)[slopes])
+    torch.testing.assert_close(light(first)[slopes], light(second)[slopes])
 
 
 def test_somebody_of_whom_nothing_is_shown_has_no_slopes() -> None:
     nobody = replace(avatar(), trust=torch.zeros(len(avatar().trust)))
-    found = shading_features(nobody)
+    found = light(nobody)
     assert bool(found.isfinite().all()) and float(found[:6].abs().max()) == 0
+
+
+def test_brightness_and_trust_are_told_about_places() -> None:
+    made = avatar()
+    high = made.splats.means[:, 1] > 1.0
+    sh = torch.zeros_like(made.splats.sh)
+    sh[:, 0] = torch.where(high, (0.8 - 0.5) / BAND_0, (0.2 - 0.5) / BAND_0)[:, None]
+    _, bright, trust = shading_features(
+        replace(made, splats=replace(made.splats, sh=sh), trust=high.float()), VERTS
+    )
+    above = made.rig.verts[VERTS.long(), 1]
+    assert bool((bright[above > 1.2].exp() > 0.7).all() and (bright[above < 0.8].exp() < 0.25).all())
+    torch.testing.assert_close(bright, torch.lerp(torch.tensor(0.2).log(), torch.tensor(0.8).log(), trust))

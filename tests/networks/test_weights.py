@@ -7,7 +7,16 @@ from tests.networks.figures import SMALL
 from vivant.core.errors import BadFileError, MissingWeightsError, OutputError
 from vivant.engines import own_networks
 from vivant.engines.own_networks import load_standoff, load_view_generator
-from vivant.networks import Lifter, LifterConfig, ModelCard, load_weights, save_weights, working_dtype
+from vivant.networks import (
+    BodyMapConfig,
+    Lifter,
+    LifterConfig,
+    ModelCard,
+    Standoff,
+    load_weights,
+    save_weights,
+    working_dtype,
+)
 
 CARD = ModelCard(
     "lifter", "made-up people", "Apache-2.0", 10, 40, 21.5, "PSNR in dB", 19.0, "vivant train lifter"
@@ -23,6 +32,14 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert not read.training
     for name, value in network.state_dict().items():
         torch.testing.assert_close(read.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_indices_come_back_exactly(tmp_path: Path) -> None:
+    network = Standoff(BodyMapConfig(places=3))
+    network.places[:] = torch.tensor([0, 2049, 13717])
+    save_weights(network, network.config, CARD, tmp_path / "standoff.safetensors")
+    read, _ = load_weights(Standoff, BodyMapConfig, tmp_path / "standoff.safetensors")
+    assert torch.equal(read.places, network.places)
 
 
 def test_too_large_a_network_is_refused(tmp_path: Path) -> None:

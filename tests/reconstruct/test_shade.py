@@ -12,11 +12,14 @@ from tests.reconstruct.bodies import avatar
 from vivant.core.errors import BadFileError, BadInputError, NumericalError
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
-from vivant.networks import Shading, SurfaceLineConfig, save_weights
-from vivant.networks.shading import SHADING
+from vivant.networks import BodyMapConfig, Shading, save_weights
+from vivant.networks.shading import PROBES
 from vivant.reconstruct import ShadeConfig, shade
 from vivant.records import Avatar
 from vivant.splat.harmonics import BAND_0
+
+FEATURES = 6 + 4 * len(PROBES) + 2 + len(PROBES) + 2 * 5
+"""With five places."""
 
 
 def half_seen() -> Avatar:
@@ -31,7 +34,7 @@ def half_seen() -> Avatar:
 
 def saying(change: float) -> Shading:
     """A network that says the same of everybody everywhere."""
-    network = Shading()
+    network = Shading(BodyMapConfig(features=FEATURES, places=5))
     network.mean[:] = change
     return network
 
@@ -94,7 +97,7 @@ def test_packaged_light_changes_the_hidden_side_of_anybody_a_little() -> None:
 
 
 def test_wrong_files_and_numbers_are_refused(tmp_path: Path) -> None:
-    other = Shading(replace(SHADING, features=5))
+    other = Shading(BodyMapConfig(features=5))
     with pytest.raises(BadFileError, match="5 numbers"):
         shade(Context(), half_seen(), ShadeConfig(weights=file_of(other, tmp_path)))
     with pytest.raises(NumericalError, match="weights for learned light"):
@@ -102,6 +105,6 @@ def test_wrong_files_and_numbers_are_refused(tmp_path: Path) -> None:
     for amount in (-0.1, 2.1):
         with pytest.raises(BadInputError):
             ShadeConfig(amount=amount)
-    small = Shading(SurfaceLineConfig(len(fakes.rig().verts) + 1, SHADING.features, 2))
+    small = Shading(BodyMapConfig(len(fakes.rig().verts) + 1, FEATURES))
     before = half_seen()
     assert shade(Context(), before, ShadeConfig(weights=file_of(small, tmp_path))) is before

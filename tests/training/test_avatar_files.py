@@ -7,7 +7,15 @@ from tests.training.figures import PEOPLE, objective, people
 
 from vivant.core.errors import BadFileError, BadInputError
 from vivant.training import BakedPeople, Mixed, People, TrainBatch, make_source
-from vivant.training.avatar_files import BY_VIEW, PICTURES, SIGNED, read_person, tinted, write_person
+from vivant.training.avatar_files import (
+    BY_VIEW,
+    PICTURES,
+    SIGNED,
+    identity_in,
+    read_person,
+    tinted,
+    write_person,
+)
 
 
 def baked(batch: TrainBatch) -> TrainBatch:
@@ -34,6 +42,15 @@ def test_a_person_comes_back_nearly_as_it_was(folder: Path) -> None:
         torch.testing.assert_close(b, a, rtol=0, atol=0 if exact else 1.01 * step)
     # What is nothing stays exactly nothing.
     assert float(after.normals[before.normals == 0].abs().max()) == 0
+
+
+def test_a_file_says_whom_it_shows(folder: Path, tmp_path: Path) -> None:
+    assert identity_in(folder / "train_1.safetensors") == ""
+    source = People(dataclasses.replace(PEOPLE, views=4, tasks=("view",)), "cpu")
+    write_person(baked(source.batch(0)), tmp_path / "one.safetensors", licence="MIT", identity="Somebody")
+    assert identity_in(tmp_path / "one.safetensors") == "Somebody"
+    with pytest.raises(BadFileError, match="nobody"):
+        identity_in(tmp_path / "nobody.safetensors")
 
 
 def test_batches_show_some_views_of_some_people_in_other_tones(folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vivant.core.errors import MissingWeightsError
 from vivant.networks import (
+    BodyMapConfig,
     HumanNerf,
     Lifter,
     LifterConfig,
@@ -14,7 +15,6 @@ from vivant.networks import (
     NerfConfig,
     Shading,
     Standoff,
-    SurfaceLineConfig,
     ViewUNet,
     ViewUNetConfig,
     load_weights,
@@ -73,7 +73,7 @@ def load_standoff(path: str = "") -> tuple[Standoff, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(Standoff, SurfaceLineConfig, _weights("standoff", path), network="standoff")
+    return load_weights(Standoff, BodyMapConfig, _weights("standoff", path), network="standoff")
 
 
 def load_shading(path: str = "") -> tuple[Shading, ModelCard]:
@@ -86,7 +86,7 @@ def load_shading(path: str = "") -> tuple[Shading, ModelCard]:
         MissingWeightsError: If none is in the package.
         BadFileError: If the file is missing, damaged, or of another network.
     """
-    return load_weights(Shading, SurfaceLineConfig, _weights("shading", path), network="shading")
+    return load_weights(Shading, BodyMapConfig, _weights("shading", path), network="shading")
 
 
 def load_limbs(path: str = "") -> tuple[LimbDirections, ModelCard]:

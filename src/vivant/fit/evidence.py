@@ -31,6 +31,12 @@ Seen from above at a short distance, straight legs look as if bent; and people i
 in the motions that were learned from.
 """
 
+UNEVEN = 3.0
+"""By how many times the error of a direction thighs or knees differ where a leg is not straight.
+
+Twice is too early: a man who rests on one leg came out in a crouching stride.
+"""
+
 OVER_ANKLES, OVER_TOES = 0.033, 0.055
 """Metres: how strictly who stands has the hips over ankles and toes: 4 cm before the ankles in all."""
 
@@ -104,7 +110,11 @@ def gather_evidence(person: Person, landmarks: Landmarks, camera: Pinhole) -> Ev
         stance=(stance := _stance(person.keypoints / (100 * sigma_px), confidence)),
         level_feet=_feet_are_level(person.keypoints / (100 * sigma_px), confidence),
         straight_legs=stance == "legs unseen"
-        or (stance == "standing" and legs_look_straight(person.keypoints, points_world)),
+        or (
+            stance == "standing"
+            and legs_look_straight(person.keypoints, points_world)
+            and legs_look_alike(pointing)
+        ),
     )
 
 
@@ -153,8 +163,28 @@ def legs_look_straight(points: Float[Tensor, "33 2"], points_world: Float[Tensor
     """
     straight = bool((_knee_cosines(points) > 0.966).all()) and bool((_knee_cosines(points_world) > 0.82).all())
     hip, knee = (points_world[_both(part)] for part in ("hip", "knee"))
-    pitch = torch.atan2(knee[:, 2] - hip[:, 2], hip[:, 1] - knee[:, 1])
+    pitch = _pitches(knee - hip)
     return straight and abs(float(pitch[0] - pitch[1])) < 0.4
+
+
+def legs_look_alike(pointing: Pointing) -> bool:
+    """As far as is learned neither thigh swings before the other nor is one knee bent more than the other.
+
+    The detector itself sees strides straight at the camera as standing; strides to the side it sees itself.
+    Both legs bent alike are its habit with photos from above, which is why only differences count.
+    """
+    ends = [limb.end for limb in LIMBS]
+    thighs, shins = ([ends.index(f"{side}_{part}") for side in ("left", "right")] for part in ("knee", "ankle"))
+    ours = pointing.directions[0] * OURS_FROM_OPENCV
+    swing = _pitches(ours[thighs])
+    bend = torch.acos((ours[thighs] * ours[shins]).sum(1).clamp(-1, 1))
+    spread = float(pointing.spread[0, thighs].mean())
+    return max(abs(float(swing[0] - swing[1])), abs(float(bend[0] - bend[1]))) < UNEVEN * spread
+
+
+def _pitches(limbs: Float[Tensor, "limbs 3"]) -> Float[Tensor, " limbs"]:
+    """Radians forward from hanging, in the solver's axes."""
+    return torch.atan2(limbs[:, 2], -limbs[:, 1])
 
 
 def _knee_cosines(points: Float[Tensor, "33 axes"]) -> Float[Tensor, "2"]:

@@ -1,8 +1,9 @@
 """How much brighter or darker the hidden side is than rules make it, from the light on the side that is shown.
 
 A photo does not show the light behind the person, but it tells much of it: shading across the face and the
-trunk says where light comes from and how strong it is. The relation is learned by ridge regression from dressed
-people whose every side is known, as that of depth is.
+trunk says where light comes from and how strong it is; and some guesses are wrong by habit, as those of hair
+are. The relation is learned by kernel ridge regression from dressed people whose every side is known, as depth
+is.
 """
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from vivant.body import PARTS, part_labels, pose_verts
 from vivant.mesh import normals_at
-from vivant.networks.surface_line import SurfaceLine, SurfaceLineConfig
+from vivant.networks.body_map import BodyMap
+from vivant.networks.surface_places import means_at
 from vivant.records import Avatar
 from vivant.splat.harmonics import BAND_0
 
@@ -37,22 +39,18 @@ SLIGHT = 0.03
 TURNS = 8
 """Steps of the robust fit."""
 
-FEATURES = 6 + 4 * len(PROBES) + 1 + 1 + len(PROBES)
-"""Numbers of a person."""
 
-SHADING = SurfaceLineConfig(features=FEATURES, patterns=FEATURES)
-
-
-class Shading(SurfaceLine):
+class Shading(BodyMap):
     """By how much the logarithm of brightness changes at the body's vertices."""
 
-    def __init__(self, config: SurfaceLineConfig = SHADING) -> None:
-        """Make it; weights come from a file or from `tools/fit_shading.py`."""
-        super().__init__(config)
 
+def shading_features(
+    avatar: Avatar, places: Int[Tensor, " places"]
+) -> tuple[Float[Tensor, " light"], Float[Tensor, " places"], Float[Tensor, " places"]]:
+    """What tells of light: how brightness goes with the direction that surfaces face, over all and by part.
 
-def shading_features(avatar: Avatar) -> Float[Tensor, " features"]:
-    """How brightness goes with the direction that surfaces face, over all and by part, and how bright it is."""
+    Then come brightness (its logarithm) and the splats' trust about places of the body.
+    """
     rig, binding = avatar.rig, avatar.binding
     colors = (0.5 + BAND_0 * avatar.splats.sh[:, 0]).clamp(DARKEST, 1.0)
     bright = colors.log().mean(1)
@@ -73,7 +71,9 @@ def shading_features(avatar: Avatar) -> Float[Tensor, " features"]:
     guessed = 1 - avatar.trust
     found.append(((bright * guessed).sum() / guessed.sum().clamp(min=1.0))[None])
     # Light from either side is strong light.
-    return torch.cat([*found, torch.stack(sideways).abs()])
+    light = torch.cat([*found, torch.stack(sideways).abs()])
+    near, trust = means_at(avatar, places, bright, avatar.trust)
+    return light, near, trust
 
 
 def _slopes(

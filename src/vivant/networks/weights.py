@@ -46,12 +46,12 @@ class ModelCard:
 
 
 def save_weights(network: nn.Module, config: Any, card: ModelCard, path: Path) -> None:
-    """Write a network in half precision.
+    """Write a network in half precision; integers stay as they are.
 
     Raises:
         OutputError: If the file would be over 16 MiB or cannot be written.
     """
-    tensors = {name: value.detach().cpu().half().contiguous() for name, value in network.state_dict().items()}
+    tensors = {name: _halved(value.detach().cpu()) for name, value in network.state_dict().items()}
     size = sum(value.numel() * value.element_size() for value in tensors.values())
     if size > LARGEST:
         raise OutputError(
@@ -83,7 +83,7 @@ def load_weights(
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: _single(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
         if network is not None and header["card"]["network"] != network:
             raise BadFileError(
                 f"{path} holds weights of the network {header['card']['network']!r}; here those of {network!r} "
@@ -100,3 +100,11 @@ def load_weights(
             f"({type(error).__name__}: {str(error)[:200]}). Train it anew, or copy it anew."
         ) from error
     return made.eval(), card
+
+
+def _halved(value: torch.Tensor) -> torch.Tensor:
+    return (value.half() if value.is_floating_point() else value).contiguous()
+
+
+def _single(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() else value

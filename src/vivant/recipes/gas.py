@@ -16,7 +16,7 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, PlanConfig, imagine_poses, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import lines_of, networks_of, take_views
+from vivant.recipes.imagined import maps_of, networks_of, take_views
 from vivant.recipes.provenance import READING
 from vivant.reconstruct import (
     PHOTO_REFIT,
@@ -106,4 +106,4 @@ def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
     imagining = (config.views, config.poses) if config.videos else (config.views,)
     networks = dict.fromkeys(name for one in imagining for name in networks_of(one))
-    return (*READING, *lines_of(config.stand_off, config.shade), *networks)
+    return (*READING, *maps_of(config.stand_off, config.shade), *networks)

@@ -14,7 +14,7 @@ from vivant.fit import FitConfig, fit_body
 from vivant.imagine import MEAN_ESTIMATE, ImagineConfig, imagine_views
 from vivant.lift import LiftConfig, lift
 from vivant.perceive import PerceiveConfig, perceive
-from vivant.recipes.imagined import lines_of, networks_of, take_views
+from vivant.recipes.imagined import maps_of, networks_of, take_views
 from vivant.recipes.provenance import READING
 from vivant.reconstruct import (
     PHOTO_REFIT,
@@ -71,7 +71,7 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     person = run(perceive, photo, config.perceive)
     body = run(fit_body, person, config.fit)
     avatar = run(lift, person, body, config.lift)
-    avatar = run(stand_off, avatar, person, config.stand_off)
+    avatar = run(stand_off, avatar, config.stand_off)
     avatar = run(shade, avatar, config.shade)
     for _ in range(config.rounds):
         views = run(imagine_views, avatar, person, config.imagine)
@@ -81,4 +81,4 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
 
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
-    return (*READING, *lines_of(config.stand_off, config.shade), *networks_of(config.imagine))
+    return (*READING, *maps_of(config.stand_off, config.shade), *networks_of(config.imagine))

@@ -34,7 +34,7 @@ PHOTO_REFIT = ReconstructConfig(
         sh=2.4e-2,
         momentum=0.5,
     ),
-    regularise=RegulariseConfig(smooth=0.2, size=4.0, size_limit=1.0, needle=4.0, needle_limit=2.5, hold=0.02),
+    regularise=RegulariseConfig(smooth=0.05, size=4.0, size_limit=1.0, needle=4.0, needle_limit=2.5, hold=0.02),
 )
 """What is recommended after `lift`: seconds, and only what the photo shows moves."""
 

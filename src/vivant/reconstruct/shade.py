@@ -20,9 +20,9 @@ MOST = 1.0
 class ShadeConfig:
     """How learned light is taken over."""
 
-    amount: float = 0.3
-    """Part of what is predicted; 0 leaves colours alone. On people other than the learned ones' kind more than
-    half of it is too much (docs/decisions/051)."""
+    amount: float = 0.6
+    """Part of what is predicted; 0 leaves colours alone. Where outlines do not coincide, darker splats on
+    white cost more than right colours win, so all of it is too much for some (docs/decisions/051, 053)."""
 
     weights: str = ""
     """File from `tools/fit_shading.py`; the one in the package if empty."""
@@ -51,7 +51,8 @@ def shade(context: Context, avatar: Avatar, config: ShadeConfig) -> Avatar:
     network, _ = load_shading(config.weights)
     if not knows_body(context, network, avatar, what="light", keeps="colours"):
         return avatar
-    change = predicted(network, shading_features(avatar), what="light", maker="tools/fit_shading.py")
+    features = torch.cat(shading_features(avatar, network.places))
+    change = predicted(network, features, what="light", maker="tools/fit_shading.py")
     binding, splats = avatar.binding, avatar.splats
     under = (change[avatar.rig.faces[binding.face]] * binding.barycentric).sum(1).clamp(-MOST, MOST)
     brightest = (0.5 + BAND_0 * splats.sh[:, 0]).amax(dim=1)

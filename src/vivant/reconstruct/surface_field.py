@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from vivant.body import forward_kinematics, joints_of, skin_points
 from vivant.core.cameras import Cameras, project
 from vivant.core.checks import expect_finite
 from vivant.core.outlines import signed_distances
-from vivant.mesh import normals_at, vertex_normals
+from vivant.networks import Mix, mix_over, splats_where, verts_where, ways_of
 from vivant.reconstruct.cloud import binding_at
 from vivant.reconstruct.photo import views_from_photo
 from vivant.records import Avatar, Body, Person, Views
@@ -26,9 +25,6 @@ from vivant.splat import pose_splats, rasterize_averaged
 
 PLACES = 400
 """Numbers of a field."""
-
-REACH = 0.06
-"""Metres (standard deviation) over which neighbouring places are mixed."""
 
 HELD = ("face", "scalp", *(f"{side}_{part}" for side in ("left", "right") for part in ("hand", "fingers")))
 """Parts that keep their shape: they were fitted to landmarks, and masks of 128 px know less than that."""
@@ -39,11 +35,8 @@ NEAR = 0.014
 ACROSS = 0.6
 """Least cosine, in the picture, between a splat's way and the outline's normal."""
 
-TURNED = 0.08
-"""Metres that opposite normals of length 1 count as half as far apart: front and back move on their own."""
-
-SHARED = 12
-"""Places of the field that each splat moves with."""
+CALM = 1.0
+"""Splats that say of each place that it stays: where hardly any are free, nothing is known."""
 
 SURE = 0.01
 """Metres beyond which an outline's distance counts only in proportion, not by its square (Huber)."""
@@ -95,24 +88,6 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Mix:
-    """How points move with the places round them."""
-
-    index: Int[ndarray, "points shared"]
-    share: Float[ndarray, "points shared"]
-
-    def __call__(self, numbers: Float[ndarray, " places"]) -> Float[ndarray, " points"]:
-        """The points' numbers from those of the places."""
-        return (self.share * numbers[self.index]).sum(1)
-
-    def gathered(self, numbers: Float[ndarray, " points"]) -> Float[ndarray, " places"]:
-        """The places' means of the points' numbers; 0 where no point has a share."""
-        shares = np.bincount(self.index.ravel(), self.share.ravel(), PLACES)
-        sums = np.bincount(self.index.ravel(), (self.share * numbers[:, None]).ravel(), PLACES)
-        return sums / np.maximum(shares, 1e-3)
-
-
-@dataclass(frozen=True)
 class Field:
     """A smooth field over the splats."""
 
@@ -130,13 +105,13 @@ def field_over(avatar: Avatar) -> Field:
     """Places spread evenly over surface and directions, and each splat's share in those around it."""
     from vivant.reconstruct._field_numba import spread_places
 
-    ways = _ways(avatar)
+    ways = ways_of(avatar)
     where = splats_where(avatar).double().numpy()
     places = where[spread_places(where, PLACES)]
     held = joints_of(avatar.rig, *HELD)[avatar.binding.skin_joints]
     free = (avatar.binding.skin_weights * ~held).sum(1).double().numpy()
     mix = mix_over(where, places)
-    return Field(Mix(mix.index, mix.share * free[:, None]), ways, places)
+    return Field(replace(mix, share=mix.share * free[:, None]), ways, places)
 
 
 def goals_of(avatar: Avatar, views: Views, *, weight: float, limit: float) -> list[Goal]:
@@ -161,38 +136,19 @@ def photo_goals(avatar: Avatar, person: Person, *, weight: float, limit: float) 
 
 
 def over_places(field: Field, avatar: Avatar, moves: Float[Tensor, " verts"]) -> Float[ndarray, " places"]:
-    """The places' numbers nearest to moves of the body's vertices."""
-    corners = moves[avatar.rig.faces[avatar.binding.face]]
-    return field.mix.gathered((corners * avatar.binding.barycentric).sum(1).double().numpy())
+    """The places' numbers by which splats move as nearly as possible like the body's vertices."""
+    from vivant.reconstruct._field_numba import normal_equations
+
+    corners, mix = moves[avatar.rig.faces[avatar.binding.face]], field.mix
+    asked = (corners * avatar.binding.barycentric).sum(1).double().numpy() * mix.share.sum(1)
+    once = np.ones(len(asked))
+    left, right = normal_equations(np.arange(len(asked)), mix.index, mix.share, once, asked, once, mix.places)
+    return np.linalg.solve(left + CALM * np.eye(len(left)), right)
 
 
 def over_verts(field: Field, avatar: Avatar, numbers: Float[ndarray, " places"]) -> Float[ndarray, " verts"]:
     """Moves of the body's vertices from those of the places."""
     return mix_over(verts_where(avatar), field.places)(numbers)
-
-
-def splats_where(avatar: Avatar) -> Float[Tensor, "splats 6"]:
-    """Where splats are at rest, and which way the body under them faces (times `TURNED`)."""
-    return torch.cat([avatar.splats.means, TURNED * _ways(avatar)], dim=1)
-
-
-def verts_where(avatar: Avatar) -> Float[ndarray, "verts 6"]:
-    """Where the body's vertices are at rest, and which way they face (times `TURNED`)."""
-    rig = avatar.rig
-    return torch.cat([rig.verts, TURNED * vertex_normals(rig.verts, rig.faces)], dim=1).double().numpy()
-
-
-def mix_over(points: Float[ndarray, "points 6"], places: Float[ndarray, "places 6"]) -> Mix:
-    """How points move with the places round them; shares sum to 1."""
-    distance, index = cKDTree(places).query(points, k=SHARED)
-    share = np.exp(-0.5 * (distance / REACH) ** 2) + 1e-12
-    return Mix(index, share / share.sum(1, keepdims=True))
-
-
-def _ways(avatar: Avatar) -> Float[Tensor, "splats 3"]:
-    """The body's normal under each splat."""
-    rig, binding = avatar.rig, avatar.binding
-    return normals_at(rig.verts, rig.faces, binding.face, binding.barycentric)
 
 
 def settled(

@@ -33,7 +33,12 @@ BY_VIEW = ("images", "normals", "guides", "body_normals", "skeleton", "cam_from_
 
 
 def write_person(
-    batch: TrainBatch, path: Path, *, licence: str, lifted: Float[Tensor, "1 views 4 size size"] | None = None
+    batch: TrainBatch,
+    path: Path,
+    *,
+    licence: str,
+    identity: str = "",
+    lifted: Float[Tensor, "1 views 4 size size"] | None = None,
 ) -> None:
     """Write one person with all views; pictures in bytes.
 
@@ -41,6 +46,7 @@ def write_person(
         batch: One person; its guides are the avatar's pictures.
         path: Of the file.
         licence: Of the data.
+        identity: Two files of one identity show the same person, maybe in other clothes; empty if unknown.
         lifted: Guides of another kind: the lifter's pictures of the same views.
 
     Raises:
@@ -58,14 +64,28 @@ def write_person(
         tensors[LIFTED] = _bytes(lifted)
     for name in PLACES:
         tensors[name] = getattr(batch, name).float()
-    save_tensors(
-        {n: v.contiguous() for n, v in tensors.items()}, {HEADER: json.dumps({"licence": licence})}, path
-    )
+    header = json.dumps({"licence": licence, "identity": identity})
+    save_tensors({n: v.contiguous() for n, v in tensors.items()}, {HEADER: header}, path)
 
 
 def _bytes(unit: Tensor) -> Tensor:
     """254 steps, so that the middle, where normals are 0, is one of them."""
     return (unit.clamp(0, 1) * 254).round().to(torch.uint8)
+
+
+def identity_in(path: Path) -> str:
+    """Whom a file shows; empty if it does not say.
+
+    Raises:
+        BadFileError: If the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})[HEADER]).get("identity", "")
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise BadFileError(
+            f"{path} is missing, damaged or holds no person ({error}). Bake it again."
+        ) from error
 
 
 def read_person(path: Path, *, lifted: bool = False) -> TrainBatch:
