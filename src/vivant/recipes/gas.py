@@ -87,7 +87,7 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     person = run(perceive, photo, config.perceive)
     body = run(fit_body, person, config.fit)
     coarse = run(lift, person, body, config.lift)
-    coarse = run(stand_off, coarse, person, config.stand_off)
+    coarse = run(stand_off, coarse, config.stand_off)
     coarse = run(shade, coarse, config.shade)
     views = run(imagine_views, coarse, person, config.views)
     if config.videos:
