@@ -1,6 +1,6 @@
 """Learn how bright the hidden side is, from coarse avatars of people whose every side is known.
 
-    python tools/bake_avatars.py ../shared/data FOLDER --train 400 --validation 30
+    python tools/bake_avatars.py ../shared/data FOLDER --train 460 --validation 30
     python tools/bake_avatars.py ../shared/data OTHERS --train 340 --validation 24 --wardrobe-share 0 --seed 31
     python tools/fit_shading.py FOLDER shading.safetensors --also OTHERS --report shading.json
 

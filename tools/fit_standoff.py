@@ -1,13 +1,13 @@
 """Learn how far the surface stands off, from coarse avatars of people whose surface is known.
 
-    python tools/bake_avatars.py ../shared/data FOLDER --train 440 --validation 40
-    python tools/bake_avatars.py ../shared/data OTHERS --train 120 --validation 24 --wardrobe-share 0 --seed 31
+    python tools/bake_avatars.py ../shared/data FOLDER --train 460 --validation 30
+    python tools/bake_avatars.py ../shared/data OTHERS --train 340 --validation 24 --wardrobe-share 0 --seed 31
     python tools/fit_standoff.py FOLDER standoff.safetensors --also OTHERS --report standoff.json
 
 For each baked person the moves are found that bring the avatar's outlines to the true ones in all views (kept
-in the folder as NAME.moves.npy, so a second run takes seconds). Kernel ridge regression then predicts them from
-what the avatar shows of build and clothes (networks/standoff.py); its strength and width are chosen on training
-people only.
+in the folder as NAME.moves.npy, so a second run takes minutes). Kernel ridge regression then predicts them from
+what the avatar shows of build, clothes and pose (networks/standoff.py); strength and width are chosen on people
+of the training split only.
 """
 
 import json

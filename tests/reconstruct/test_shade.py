@@ -9,7 +9,7 @@ from tests import fakes
 from tests.imagine.test_views import card
 from tests.reconstruct.bodies import avatar
 
-from vivant.core.errors import BadFileError, BadInputError, NumericalError
+from vivant.core.errors import BadFileError, BadInputError
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
 from vivant.networks import BodyMapConfig, Shading, save_weights
@@ -100,7 +100,7 @@ def test_wrong_files_and_numbers_are_refused(tmp_path: Path) -> None:
     other = Shading(BodyMapConfig(features=5))
     with pytest.raises(BadFileError, match="5 numbers"):
         shade(Context(), half_seen(), ShadeConfig(weights=file_of(other, tmp_path)))
-    with pytest.raises(NumericalError, match="weights for learned light"):
+    with pytest.raises(BadFileError, match="weights for learned light answer"):
         shade(Context(), half_seen(), ShadeConfig(weights=file_of(saying(float("nan")), tmp_path)))
     for amount in (-0.1, 2.1):
         with pytest.raises(BadInputError):

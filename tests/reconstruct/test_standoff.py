@@ -12,7 +12,7 @@ from tests.reconstruct.bodies import avatar
 
 from vivant.body import forward_kinematics
 from vivant.core.cameras import project
-from vivant.core.errors import BadFileError, BadInputError, NumericalError
+from vivant.core.errors import BadFileError, BadInputError
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
 from vivant.networks import BodyMapConfig, Standoff, save_weights, standoff_features
@@ -170,7 +170,7 @@ def test_wrong_files_and_numbers_are_refused(tmp_path: Path) -> None:
         stand_off(Context(), avatar(), StandOffConfig(weights=file_of(elsewhere, tmp_path)))
     spoilt = asking()
     spoilt.mean[:] = float("nan")
-    with pytest.raises(NumericalError, match="weights for learned depth"):
+    with pytest.raises(BadFileError, match="weights for learned depth answer"):
         stand_off(Context(), avatar(), StandOffConfig(weights=file_of(spoilt, tmp_path)))
     for numbers in ({"amount": -1.0}, {"sideways": 1.5}, {"limit": 2.0}):
         with pytest.raises(BadInputError):

@@ -27,5 +27,5 @@ def networks_of(imagine: ImagineConfig) -> tuple[str, ...]:
 
 def maps_of(stand_off: StandOffConfig, shading: ShadeConfig) -> tuple[str, ...]:
     """Names in the engines' table of what knows depth and light."""
-    amounts = {"vivant-standoff": stand_off.amount, "vivant-shading": shading.amount}
+    amounts = {"vivant-standoff": min(stand_off.amount, stand_off.limit), "vivant-shading": shading.amount}
     return tuple(name for name, amount in amounts.items() if amount > 0)

@@ -34,14 +34,18 @@ def predicted(
     """What a network says of somebody.
 
     Raises:
-        BadFileError: If it wants another count of numbers.
-        NumericalError: If it says what is no number.
+        BadFileError: If it wants another count of numbers, or answers what is no number.
+        NumericalError: If the numbers are none.
     """
     if len(features) != network.config.features:
         raise BadFileError(
             f"The weights for learned {what} want {network.config.features} numbers of a person; this version "
             f"of vivant has {len(features)}. Make them anew with {maker}."
         )
+    expect_finite(f"reading the avatar for learned {what}", features=features)
     found = network(features[None])[0]
-    expect_finite(f"the weights for learned {what}", predicted=found)
+    if not bool(found.isfinite().all()):
+        raise BadFileError(
+            f"The weights for learned {what} answer what is no number: they are damaged. Copy them anew."
+        )
     return found
