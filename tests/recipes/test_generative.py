@@ -142,3 +142,11 @@ def test_views_of_nobody_change_nothing(weights: dict[str, str], monkeypatch: py
 def test_rounds_have_bounds() -> None:
     with pytest.raises(BadInputError, match="`rounds` is 0"):
         load_recipe("refine").Config(rounds=0)
+
+
+@pytest.mark.parametrize("name", ["refine", "gas"])
+def test_depth_that_may_not_move_anything_is_not_named(name: str) -> None:
+    recipe = load_recipe(name)
+    for still in (StandOffConfig(amount=0.0), StandOffConfig(limit=0.0)):
+        assert "vivant-standoff" not in recipe.engines(replace(recipe.Config(), stand_off=still))
+    assert "vivant-standoff" in recipe.engines(recipe.Config())

@@ -1,6 +1,10 @@
 """Tiny trainings for tests."""
 
 import functools
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
 
 from vivant.networks import LifterConfig, NerfConfig, ViewUNetConfig
 from vivant.training import Objective, People, PeopleConfig, TrainConfig
@@ -26,3 +30,15 @@ def objective(name: str) -> Objective:
         return LifterObjective(network, side=32)
     network = NerfConfig(side=16, channels=(8, 16), width=32, layers=2, coarse=16, fine=8)
     return NerfObjective(network, points=256)
+
+
+def load_tool(name: str) -> ModuleType:
+    """Import one of `tools/` as it is run: other tools find it by its name."""
+    path = Path(__file__).parents[2] / "tools" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Its records ask for their module by name.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

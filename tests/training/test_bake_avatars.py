@@ -1,29 +1,20 @@
 """People with real coarse avatars: what training is told fits together."""
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from tests.training.figures import load_tool
 
 from vivant.dataset import PeopleConfig
 from vivant.training.avatar_files import read_person
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bake_avatars", ROOT / "tools" / "bake_avatars.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Its records ask for their module by name.
-    sys.modules["bake_avatars"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("bake_avatars")
 
 
 def test_avatar_and_truth_stand_in_one_place(shared: Path, tool: ModuleType, tmp_path: Path) -> None:

@@ -1,32 +1,22 @@
 """Kernels through people, as `tools/fit_standoff.py` and `tools/fit_shading.py` learn them."""
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from tests.training.figures import PEOPLE
+from tests.training.figures import PEOPLE, load_tool
 
 from vivant.networks import Standoff
 from vivant.training import People
 from vivant.training.avatar_files import write_person
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("body_maps", ROOT / "tools" / "body_maps.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Its records ask for their module by name.
-    sys.modules["body_maps"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("body_maps")
 
 
 def groups(people: int, random: np.random.Generator) -> list[np.ndarray]:
