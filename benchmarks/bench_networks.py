@@ -53,6 +53,7 @@ def main() -> None:
         f"torch {torch.__version__}, {told.threads} threads, {torch.backends.cpu.get_cpu_capability()}, {dtype}"
     )
     with torch.inference_mode():
+        bench_machine(dtype)
         bench_views(_config("view", told.size), told.views, told.steps, dtype, quick=told.quick)
         bench_lifter_and_nerf(_config("lifter", told.size), _config("nerf", told.size))
 
@@ -60,6 +61,13 @@ def main() -> None:
 def _config(network: str, size: str) -> Any:
     """As it is trained."""
     return find_training(network, size=size).objective.config  # pyright: ignore
+
+
+def bench_machine(dtype: torch.dtype, side: int = 1024) -> None:
+    """Say how fast the machine multiplies just now: shared ones differ by half from hour to hour."""
+    matrix = torch.randn(side, side, dtype=dtype)
+    seconds = _least(lambda: matrix @ matrix, runs=20)
+    print(f"machine {2 * side**3 / seconds / 1e9:.0f} billion operations a second in a product of matrices")
 
 
 def bench_views(config: ViewUNetConfig, views: int, steps: int, dtype: torch.dtype, *, quick: bool) -> None:

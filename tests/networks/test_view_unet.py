@@ -5,10 +5,21 @@ import torch
 
 from vivant.core.cameras import orbit
 from vivant.core.errors import BadInputError
-from vivant.networks import KINDS, ViewConditions, ViewUNet, ViewUNetConfig, count_parameters, plucker_rays
+from vivant.networks import (
+    KINDS,
+    ViewConditions,
+    ViewUNet,
+    ViewUNetConfig,
+    count_parameters,
+    layers,
+    plucker_rays,
+)
 from vivant.networks.flow import add_noise, draw_sigmas, scalings
+from vivant.networks.layers import attend, in_parts
+from vivant.training import find_training
 
 TINY = ViewUNetConfig(size=32, channels=(16, 32, 32), heads=2, reference_side=4)
+LEAN = dataclasses.replace(TINY, lean=True)
 VIEWS = 3
 
 
@@ -16,10 +27,10 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def network(seed: int = 0) -> ViewUNet:
+def network(config: ViewUNetConfig = TINY) -> ViewUNet:
     """With random numbers also where a new network has zeros, so that every branch speaks."""
-    torch.manual_seed(seed)
-    made = ViewUNet(TINY).eval()
+    torch.manual_seed(0)
+    made = ViewUNet(config).eval()
     with torch.no_grad():
         for parameter in made.parameters():
             if not parameter.any():
@@ -52,28 +63,31 @@ def ask(net: ViewUNet, noisy: torch.Tensor, told: ViewConditions, sigma: float =
 
 def test_the_full_size_fits_the_budget() -> None:
     with torch.device("meta"):
-        full = ViewUNet(ViewUNetConfig())
+        full = ViewUNet(find_training("view").objective.config)
     assert 7e6 < count_parameters(full) < 16 * 1024**2 / 2
 
 
-def test_views_may_come_in_any_order() -> None:
+@pytest.mark.parametrize("config", (TINY, LEAN), ids=("even", "lean"))
+def test_views_may_come_in_any_order(config: ViewUNetConfig) -> None:
     order = torch.tensor([2, 0, 1])
-    net, told = network(), conditions()
+    net, told = network(config), conditions()
     made = ask(net, noise(), told)
     turned = ask(net, noise()[:, :, order], told.at_views(order))
     # Sums in attention run in another order.
     torch.testing.assert_close(turned, made[:, :, order], atol=1e-4, rtol=1e-4)
 
 
-def test_people_do_not_see_each_other() -> None:
-    net, both, noisy = network(), conditions(2), noise(2)
+@pytest.mark.parametrize("config", (TINY, LEAN), ids=("even", "lean"))
+def test_people_do_not_see_each_other(config: ViewUNetConfig) -> None:
+    net, both, noisy = network(config), conditions(2), noise(2)
     made = ask(net, noisy, both)
     alone = {f.name: getattr(both, f.name)[1:] for f in dataclasses.fields(both)}
     torch.testing.assert_close(ask(net, noisy[1:], ViewConditions(**alone)), made[1:], atol=1e-4, rtol=1e-4)
 
 
-def test_views_and_streams_see_each_other() -> None:
-    net, told, noisy = network(), conditions(), noise()
+@pytest.mark.parametrize("config", (TINY, LEAN), ids=("even", "lean"))
+def test_views_and_streams_see_each_other(config: ViewUNetConfig) -> None:
+    net, told, noisy = network(config), conditions(), noise()
     changed = noisy.clone()
     changed[0, 0, 0, :, 8:16] += 1.0
     difference = (ask(net, changed, told) - ask(net, noisy, told)).abs().amax(dim=(0, 3, 4, 5))
@@ -173,3 +187,49 @@ def test_one_person_can_be_learned() -> None:
         optimizer.step()
         errors.append(float(loss.detach()))
     assert max(errors[-5:]) < 0.4 * errors[0]
+
+
+@pytest.mark.parametrize("config", (TINY, LEAN), ids=("even", "lean"))
+def test_a_few_pictures_at_a_time_make_what_all_make(
+    config: ViewUNetConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, told, noisy = network(config), conditions(2), noise(2)
+    whole = ask(net, noisy, told)
+    monkeypatch.setattr(layers, "NUMBERS", 1)
+    torch.testing.assert_close(ask(net, noisy, told), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_parts_are_few_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "NUMBERS", 2 * 3 * 4 * 4)
+    maps, seen = torch.rand(5, 3, 4, 4), []
+
+    def work(some: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        seen.append(len(some))
+        return some * factor
+
+    factor = torch.arange(5.0)[:, None, None, None]
+    with torch.no_grad():
+        torch.testing.assert_close(in_parts(work, maps, factor), maps * factor)
+    assert seen == [2, 2, 1]
+    assert in_parts(work, maps.requires_grad_(), factor).requires_grad
+    assert seen[3:] == [5], "all at once where gradients are asked for"
+
+
+@pytest.mark.parametrize("scores", (1, 100, 2**20))
+def test_half_precision_attends_as_single_precision_does(scores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "SCORES", scores)
+    queries, keys, values = (torch.randn(3, count, 8, generator=generator()) for count in (7, 5, 5))
+    with torch.no_grad():
+        wanted = attend(queries, keys, values, 2)
+        half = attend(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), 2)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), wanted, atol=0.03, rtol=0.03)
+
+
+def test_maps_stay_channels_last() -> None:
+    net = network().to(memory_format=torch.channels_last)
+    layouts = []
+    for block in (*net.down, net.middle, *net.up):
+        block.register_forward_hook(lambda *told: layouts.append(told[2]))
+    ask(net, noise(), conditions())
+    assert all(made.is_contiguous(memory_format=torch.channels_last) for made in layouts)

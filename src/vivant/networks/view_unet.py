@@ -6,13 +6,14 @@ that row in all views; colours and normals are two streams that see each other (
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vivant.networks.flow import DATA_SPREAD, scalings
-from vivant.networks.layers import attend, embed_scalars, group_norm, zeroed
+from vivant.networks.layers import attend, embed_scalars, group_norm, in_parts, zeroed
 from vivant.networks.view_conditions import KINDS, STREAMS, TASKS, ViewConditions
 
 CHANNELS = 4
@@ -42,6 +43,24 @@ class ViewUNetConfig:
 
     reference_side: int = 16
     """Places a side of the reference that tokens look at, at most."""
+
+    lean: bool = False
+    """Whether less is done on large maps, as in Imagen's Efficient U-Net (arXiv 2205.11487, appendix B.1): they
+    are narrowed before they are enlarged, the first level has one block on the way up, on the way down only the
+    third level attends, on the way up only the last block of each. A third less to work out."""
+
+    def attending_up(self, level: int) -> tuple[bool, ...]:
+        """Whether each block of a level on the way up attends."""
+        if self.lean:
+            return (False, True) if level else (False,)
+        return (level > 0, level > 0)
+
+    def attends_down(self, level: int) -> bool:
+        """Whether the block of a level on the way down attends."""
+        if self.lean:
+            # On the second level it costs most; on the last the middle block, right after it, attends.
+            return 1 < level < len(self.channels) - 1
+        return level > 0
 
 
 @dataclass(frozen=True)
@@ -83,28 +102,32 @@ class ViewUNet(nn.Module):
         )
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()
-        below, skips, deepest = first, [first], len(config.channels) - 1
+        below, skips, deepest = first, [] if config.lean else [first], len(config.channels) - 1
         for level, channels in enumerate(config.channels):
-            self.down.append(Block(below, channels, width, config, level, deepest))
+            attends = config.attends_down(level)
+            self.down.append(Block(below, channels, width, config, level, deepest, attends=attends))
             skips.append(channels)
             below = channels
             if level < deepest:
                 self.shrink.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
                 skips.append(channels)
-        self.middle = Block(below, below, width, config, deepest, deepest)
+        self.middle = Block(below, below, width, config, deepest, deepest, attends=deepest > 0)
         for level in range(deepest, -1, -1):
             channels = config.channels[level]
-            for _ in range(2):
-                self.up.append(Block(below + skips.pop(), channels, width, config, level, deepest))
+            for attends in config.attending_up(level):
+                inside = below + skips.pop()
+                self.up.append(Block(inside, channels, width, config, level, deepest, attends=attends))
                 below = channels
             if level > 0:
-                self.grow.append(nn.Conv2d(channels, channels, 3, padding=1))
+                below = config.channels[level - 1] if config.lean else channels
+                self.grow.append(nn.Conv2d(channels, below, 3, padding=1))
         self.leave = nn.Sequential(
             group_norm(first), nn.SiLU(), zeroed(nn.Conv2d(first, CHANNELS * pixels, 3, padding=1))
         )
 
     def encode(self, conditions: ViewConditions) -> Encoded:
         """Work out what does not change with the noise."""
+        expected, spread = expected_views(conditions), spread_about_expected(conditions)
         conditions = conditions.to(self.enter.weight.dtype)
         kept = conditions.keep[:, KINDS.index("task"), None]
         task = nn.functional.one_hot(conditions.task, len(TASKS)).to(kept) * kept
@@ -114,8 +137,8 @@ class ViewUNet(nn.Module):
             self.conditions(conditions),
             self.reference(conditions),
             torch.stack(rows, dim=1),
-            expected_views(conditions),
-            spread_about_expected(conditions),
+            expected,
+            spread,
         )
 
     def forward(
@@ -134,28 +157,40 @@ class ViewUNet(nn.Module):
             told: Conditions; for many steps encode them once.
         """
         encoded = self.encode(told) if isinstance(told, ViewConditions) else told
-        people, streams, views = noisy.shape[:3]
+        streams, views = noisy.shape[1:3]
+        group = (len(noisy), streams, views)
         work = self.enter.weight.dtype
         level = sigma.float()[:, None, None, None, None, None]
         scale = scalings(level, encoded.spread)
-        expected = encoded.expected[:, :streams].to(noisy)
-        away = noisy - (1 - level) * expected
-        pixels = nn.functional.pixel_unshuffle((away * scale.into).flatten(0, 2).to(work), self.config.patch)
-        hidden = self.enter(pixels.contiguous(memory_format=torch.channels_last))
-        features = encoded.features[:, None].expand(-1, streams, -1, -1, -1, -1).flatten(0, 2)
-        hidden = hidden + features
+        expected = encoded.expected[:, :streams].to(noisy).flatten(0, 2)
+        level, skip, out, into = (
+            each.expand(*group, 1, 1, 1).flatten(0, 2) for each in (level, scale.skip, scale.out, scale.into)
+        )
+        hidden = in_parts(self._entered, noisy.flatten(0, 2), expected, level, into)
+        hidden = (hidden.unflatten(0, group) + encoded.features[:, None]).flatten(0, 2)
         times = embed_scalars(sigma.float(), self.config.channels[0]).to(work)
         times = torch.cat([times[:, None].expand(-1, streams, -1), encoded.switch[:, :streams]], dim=-1)
         times = self.time(times)[:, :, None].expand(-1, -1, views, -1).flatten(0, 2)
-        hidden = self._through(hidden, times, encoded.reference, (people, streams, views))
-        estimate = nn.functional.pixel_shuffle(self.leave(hidden), self.config.patch)
-        change = scale.skip * away + scale.out * estimate.unflatten(0, (people, streams, views)).to(noisy)
-        return expected + change
+        hidden = self._through(hidden, times, encoded.reference, group)
+        made = in_parts(self._left, noisy.flatten(0, 2), expected, level, skip, out, hidden)
+        return made.unflatten(0, group)
+
+    def _entered(self, noisy: Tensor, expected: Tensor, level: Tensor, into: Tensor) -> Tensor:
+        away = torch.addcmul(noisy, level - 1, expected)
+        pixels = nn.functional.pixel_unshuffle((away * into).to(self.enter.weight.dtype), self.config.patch)
+        return self.enter(pixels.contiguous(memory_format=torch.channels_last))
+
+    def _left(
+        self, noisy: Tensor, expected: Tensor, level: Tensor, skip: Tensor, out: Tensor, hidden: Tensor
+    ) -> Tensor:
+        estimate = nn.functional.pixel_shuffle(self.leave(hidden), self.config.patch).to(noisy)
+        away = torch.addcmul(noisy, level - 1, expected)
+        return torch.addcmul(expected, skip, away).addcmul_(out, estimate)
 
     def _through(
         self, hidden: Tensor, times: Tensor, reference: tuple[Tensor, ...], group: tuple[int, int, int]
     ) -> Tensor:
-        deepest, skips = len(self.config.channels) - 1, [hidden]
+        deepest, skips = len(self.config.channels) - 1, [] if self.config.lean else [hidden]
         for level, block in enumerate(self.down):
             hidden = block(hidden, times, reference[level], group)
             skips.append(hidden)
@@ -163,12 +198,18 @@ class ViewUNet(nn.Module):
                 hidden = self.shrink[level](hidden)
                 skips.append(hidden)
         hidden = self.middle(hidden, times, reference[deepest], group)
-        for index, block in enumerate(self.up):
-            level = deepest - index // 2
-            hidden = block(torch.cat([hidden, skips.pop()], dim=1), times, reference[level], group)
-            if index % 2 and level > 0:
-                hidden = self.grow[deepest - level](nn.functional.interpolate(hidden, scale_factor=2.0))
+        blocks = iter(self.up)
+        for level in range(deepest, -1, -1):
+            for _ in self.config.attending_up(level):
+                hidden = next(blocks)(hidden, times, reference[level], group, beside=skips.pop())
+            if level > 0:
+                hidden = in_parts(partial(self._enlarged, self.grow[deepest - level]), hidden)
         return hidden
+
+    def _enlarged(self, convolution: nn.Module, hidden: Tensor) -> Tensor:
+        if self.config.lean:
+            return nn.functional.interpolate(convolution(hidden), scale_factor=2.0)
+        return convolution(nn.functional.interpolate(hidden, scale_factor=2.0))
 
 
 def expected_views(conditions: ViewConditions) -> Float[Tensor, "people 2 views 4 height width"]:
@@ -191,7 +232,15 @@ class Block(nn.Module):
     """A residual convolution, and below the first level attention across rows, views and the reference."""
 
     def __init__(
-        self, inside: int, outside: int, width: int, config: ViewUNetConfig, level: int, deepest: int
+        self,
+        inside: int,
+        outside: int,
+        width: int,
+        config: ViewUNetConfig,
+        level: int,
+        deepest: int,
+        *,
+        attends: bool,
     ) -> None:
         super().__init__()
         self.first = nn.Sequential(group_norm(inside), nn.SiLU(), nn.Conv2d(inside, outside, 3, padding=1))
@@ -200,7 +249,7 @@ class Block(nn.Module):
         self.second = zeroed(nn.Conv2d(outside, outside, 3, padding=1))
         self.past = nn.Conv2d(inside, outside, 1) if inside != outside else nn.Identity()
         self.attention = None
-        if level:
+        if attends:
             self.attention = ViewAttention(outside, config.heads, joint=level > 1, whole=level == deepest)
 
     def forward(
@@ -209,21 +258,27 @@ class Block(nn.Module):
         times: Float[Tensor, "batch width"],
         reference: Float[Tensor, "people tokens outside"],
         group: tuple[int, int, int],
+        beside: Tensor | None = None,
     ) -> Float[Tensor, "batch outside rows columns"]:
-        """Group: how many people, streams of each, and views of each stream."""
-        gain, shift = self.modulate(times)[:, :, None, None].chunk(2, dim=1)
-        inner = self.norm(self.first(hidden)) * (1 + gain) + shift
-        hidden = self.past(hidden) + self.second(nn.functional.silu(inner))
+        """Group: how many people, streams of each, views of each stream; beside: further channels."""
+        told = (hidden, times) if beside is None else (hidden, times, beside)
+        hidden = in_parts(self._convolve, *told)
         return hidden if self.attention is None else self.attention(hidden, reference, group)
+
+    def _convolve(self, hidden: Tensor, times: Tensor, beside: Tensor | None = None) -> Tensor:
+        hidden = hidden if beside is None else torch.cat([hidden, beside], dim=1)
+        gain, shift = self.modulate(times)[:, :, None, None].chunk(2, dim=1)
+        inner = torch.addcmul(shift, self.norm(self.first(hidden)), 1 + gain)
+        return self.past(hidden) + self.second(nn.functional.silu(inner))
 
 
 class ViewAttention(nn.Module):
     """Tokens look at the same row of all views, at their twin in the other stream, then at the reference."""
 
     def __init__(self, channels: int, heads: int, *, joint: bool, whole: bool) -> None:
-        """Joint: rows of both streams together; whole: all rows at once. Both cost too much on large maps."""
+        """Joint: rows of both streams together; whole: all rows of both. Both cost too much on large maps."""
         super().__init__()
-        self.heads, self.joint, self.whole = heads, joint, whole
+        self.heads, self.joint, self.whole = heads, joint or whole, whole
         self.norm = nn.LayerNorm(channels)
         self.queries_keys_values = nn.Linear(channels, 3 * channels)
         self.mix = zeroed(nn.Linear(channels, channels))
@@ -247,25 +302,31 @@ class ViewAttention(nn.Module):
     ) -> Float[Tensor, "batch channels rows columns"]:
         """Attend within each person."""
         people, streams, views = group
-        pictures = streams * views
-        rows, columns = hidden.shape[2:]
-        tokens = hidden.permute(0, 2, 3, 1).reshape(people, pictures, rows, columns, -1)
+        pictures, (channels, rows, columns) = streams * views, hidden.shape[1:]
         # Rows first: a row of all pictures lies together.
-        tokens = tokens.transpose(1, 2).reshape(people, rows * pictures * columns, -1)
-        runs = people * (1 if self.whole else rows) * (1 if self.joint else streams)
+        tokens = hidden.permute(0, 2, 3, 1).unflatten(0, (people, pictures)).transpose(1, 2)
+        runs = people if self.whole else people * rows
+        told = self.answer(reference)[:, None].expand(-1, runs // people, -1, -1).flatten(0, 1)
+        tokens = in_parts(
+            partial(self._attended, streams, views * columns), tokens.reshape(runs, -1, channels), told
+        )
+        tokens = tokens.reshape(people, rows, pictures, columns, channels).transpose(1, 2)
+        # Laid out anew (channels last): else all that follows goes through slow copies.
+        return tokens.reshape(-1, rows, columns, channels).contiguous().permute(0, 3, 1, 2)
+
+    def _attended(self, streams: int, row: int, tokens: Tensor, told: Tensor) -> Tensor:
         known = self.norm(tokens)
-        parts = self.queries_keys_values(known).reshape(runs, -1, 3 * tokens.shape[-1])
+        parts = self.queries_keys_values(known)
+        parts = parts if self.joint else parts.unflatten(1, (streams, row)).flatten(0, 1)
         queries, keys, values = parts.chunk(3, dim=-1)
         tokens = tokens + self.mix(attend(queries, keys, values, self.heads)).reshape(tokens.shape)
         if streams > 1:
-            other = known.reshape(people * rows, streams, views * columns, -1).flip(1)
+            other = known.unflatten(1, (-1, streams, row)).flip(2)
             tokens = tokens + self.twin(other.reshape(tokens.shape))
-        keys, values = self.answer(reference).chunk(2, dim=-1)
+        keys, values = told.chunk(2, dim=-1)
         seen = attend(self.ask(self.norm_reference(tokens)), keys, values, self.heads)
         tokens = tokens + self.mix_reference(seen)
-        tokens = tokens + self.think(tokens)
-        tokens = tokens.reshape(people, rows, pictures, columns, -1).transpose(1, 2)
-        return tokens.reshape(people * pictures, rows, columns, -1).permute(0, 3, 1, 2)
+        return tokens + self.think(tokens)
 
 
 class ConditionEncoder(nn.Module):

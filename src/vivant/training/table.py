@@ -71,7 +71,7 @@ def _view(size: str) -> Training:
             ),
         )
     return Training(
-        ViewObjective(ViewUNetConfig()),
+        ViewObjective(ViewUNetConfig(channels=(48, 96, 128, 160), lean=True)),
         PeopleConfig(people=8, views=8, size=256, pool=256, held_back=8),
         TrainConfig(learning_rate=6e-4),
     )
