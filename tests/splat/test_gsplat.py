@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.splat.scenes import camera, random_splats, turned_camera
 
+from vivant.core.cameras import Cameras
 from vivant.core.errors import BadInputError, MissingExtraError
 from vivant.records import Splats
 from vivant.splat import rasterize
@@ -24,6 +25,99 @@ def test_tensors_on_the_cpu_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "gsplat", stand_in)
     with pytest.raises(BadInputError, match="these are on cpu"):
         rasterize(random_splats(3, 0), camera(), backend="gsplat")
+
+
+def rasterization(  # noqa: PLR0913
+    means: torch.Tensor,
+    quats: torch.Tensor,
+    scales: torch.Tensor,
+    opacities: torch.Tensor,
+    colors: torch.Tensor,
+    viewmats: torch.Tensor,
+    Ks: torch.Tensor,  # noqa: N803
+    width: int,
+    height: int,
+    near_plane: float = 0.01,
+    far_plane: float = 1e10,
+    radius_clip: float = 0.0,
+    eps2d: float = 0.3,
+    sh_degree: int | None = None,
+    packed: bool = True,  # noqa: FBT001, FBT002
+    tile_size: int = 16,
+    backgrounds: torch.Tensor | None = None,
+    render_mode: str = "RGB",
+    sparse_grad: bool = False,  # noqa: FBT001, FBT002
+    absgrad: bool = False,  # noqa: FBT001, FBT002
+    rasterize_mode: str = "classic",
+    channel_chunk: int = 32,
+    distributed: bool = False,  # noqa: FBT001, FBT002
+    camera_model: str = "pinhole",
+) -> tuple[torch.Tensor, torch.Tensor, dict]:
+    """As gsplat 1.5.3 takes and gives it (`gsplat/rendering.py`), drawn by our own reference."""
+    views, count = len(viewmats), len(means)
+    assert (means.shape, quats.shape, scales.shape, opacities.shape) == (
+        (count, 3),
+        (count, 4),
+        (count, 3),
+        (count,),
+    )
+    assert colors.shape[:2] == (views, count)
+    assert colors.dim() == 3
+    assert sh_degree is None, "with a degree the colours would be harmonics"
+    assert (viewmats.shape, Ks.shape) == ((views, 4, 4), (views, 3, 3))
+    assert backgrounds is not None
+    assert backgrounds.shape == (views, colors.shape[-1])
+    assert (near_plane, eps2d) == (0.01, 0.3)
+    assert bool((scales > 0).all())
+    assert 0 <= float(opacities.detach().min()) <= float(opacities.detach().max()) <= 1
+    splats = Splats(means, quats, scales.log(), opacities.logit(), torch.zeros(count, 1, 3))
+    pictures, alphas = [], []
+    for view in range(views):
+        drawn = rasterize(
+            splats,
+            Cameras(viewmats[view : view + 1], Ks[view : view + 1], width, height, camera_model == "ortho"),
+            features=colors[view],
+            antialiased=rasterize_mode == "antialiased",
+            normals=False,
+            backend="reference",
+        )
+        alpha = drawn.alpha[0, ..., None]
+        pictures.append(drawn.color[0, ..., 3:] + (1 - alpha) * backgrounds[view])
+        alphas.append(alpha)
+    return torch.stack(pictures), torch.stack(alphas), {}
+
+
+@pytest.mark.parametrize("antialiased", [False, True])
+@pytest.mark.parametrize("orthographic", [False, True])
+def test_gsplat_is_asked_as_it_wants_to_be(
+    orthographic: bool, antialiased: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = types.ModuleType("gsplat")
+    stand_in.rasterization = rasterization  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gsplat", stand_in)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda _: True), raising=False)
+    views = turned_camera(camera(40, 30, focal=16.0 if orthographic else 35.0, orthographic=orthographic), 3)
+    splats, features = random_splats(60, 3, degree=3), torch.rand(60, 2)
+    background = torch.rand(3)
+    names = ("means", "quats", "log_scales", "opacity_logits", "sh")
+    found = []
+    for backend in ("reference", "gsplat"):
+        leaves = [getattr(splats, name).clone().requires_grad_() for name in names]
+        drawn = rasterize(
+            Splats(*leaves),
+            views,
+            background=background,
+            features=features,
+            antialiased=antialiased,
+            backend=backend,
+        )
+        weights = torch.linspace(0, 1, drawn.color.numel()).view_as(drawn.color)
+        found.append((drawn, torch.autograd.grad((drawn.color * weights).sum(), leaves)))
+    (ours, expected), (theirs, gradients) = found
+    for name in ("color", "alpha", "depth", "normal"):
+        torch.testing.assert_close(getattr(theirs, name), getattr(ours, name), atol=1e-4, rtol=1e-4)
+    for mine, other in zip(expected, gradients, strict=True):
+        torch.testing.assert_close(other, mine, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.gpu

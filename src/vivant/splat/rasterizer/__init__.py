@@ -35,7 +35,7 @@ def rasterize(
     """Draw splats for each camera, with gradients to all that is given as tensors.
 
     Gradients go to means, quaternions, log scales, opacity logits, spherical harmonics, features, background,
-    and the cameras' poses and intrinsics.
+    and the cameras' poses and intrinsics (gsplat gives none to intrinsics).
 
     Args:
         splats: In world axes.
