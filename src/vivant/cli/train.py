@@ -69,11 +69,12 @@ def run(arguments: list[str]) -> int:
     import torch
 
     from vivant.core.run import Context, Run
-    from vivant.training import find_training, make_source, train
+    from vivant.training import find_training, make_source, own_device, train
 
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = own_device(device)
     training = find_training(options.network, size=options.size)
     given = {name: getattr(options, name) for name in ("minutes", "time_left", "learning_rate", "seed")}
     config = dataclasses.replace(training.config, **{k: v for k, v in given.items() if v is not None})

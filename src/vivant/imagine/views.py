@@ -18,7 +18,7 @@ from vivant.imagine.guides import lifter_guides, nerf_guides, splat_guides
 from vivant.imagine.plan import PlanConfig, azimuths_from_front, turntable
 from vivant.imagine.sampler import triangular_guidance
 from vivant.imagine.told import Place, body_normals, conditions_of, frame_photo, place_in_motion, place_in_photo
-from vivant.networks import KINDS
+from vivant.networks import KINDS, working_dtype
 from vivant.records import Avatar, Motion, Person, Pose, Views
 
 ROOM = 1.12
@@ -137,7 +137,8 @@ def _imagine(
     draws: torch.Generator,
 ) -> Views:
     network, card = load_view_generator(config.weights)
-    network = network.to(context.device)
+    # bfloat16 where the hardware has it: a quarter of the time on a processor, the same pictures to the eye.
+    network = network.to(context.device, working_dtype(context.device), memory_format=torch.channels_last)
     size = network.config.size
     cameras = cameras.resized(size, size)
     photo = frame_photo(person, avatar, size)

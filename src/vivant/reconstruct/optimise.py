@@ -13,6 +13,7 @@ from torch import Tensor
 from vivant.core import store
 from vivant.core.checks import expect_finite, expect_within
 from vivant.core.errors import BadInputError, CancelledError
+from vivant.core.interrupts import held_interrupts
 from vivant.core.run import Context
 from vivant.core.threads import one_torch_thread
 from vivant.reconstruct.adam import Adam, Rates
@@ -178,7 +179,8 @@ class Fit:
     def run(self) -> None:
         """Step until the end, or until nothing gets better."""
         while self.step_number < self.iterations:
-            self._step()
+            with held_interrupts():
+                self._step()
             self._report()
             if self._is_flat():
                 self.context.note(

@@ -22,19 +22,21 @@ from vivant.splat import pose_splats, rasterize
 PHOTO_REFIT = ReconstructConfig(
     iterations=45,
     coarse=2.5e-3,
-    max_side=1024,
+    max_side=2048,
     unseen="still",
     loss=LossConfig(ssim=0.1, mask=1.0),
     rates=Rates(
-        means=6e-4,
+        means=9e-4,
         means_last=4e-5,
         quats=4e-3,
-        log_scales=2e-2,
+        log_scales=4e-2,
         opacity_logits=4e-2,
         sh=2.4e-2,
         momentum=0.5,
     ),
-    regularise=RegulariseConfig(smooth=0.05, size=4.0, size_limit=1.0, needle=4.0, needle_limit=2.5, hold=0.02),
+    regularise=RegulariseConfig(
+        smooth=0.01, size=4.0, size_limit=1.5, needle=4.0, needle_limit=2.5, hold=0.005
+    ),
 )
 """What is recommended after `lift`: seconds, and only what the photo shows moves."""
 

@@ -5,6 +5,7 @@ from vivant.training.batch import Mixed, Source, TrainBatch
 from vivant.training.loop import TrainConfig, Trained, train
 from vivant.training.objectives import Judged, Objective
 from vivant.training.people import People, PeopleConfig
+from vivant.training.processes import own_device
 from vivant.training.sources import make_source
 from vivant.training.table import SIZES, Training, find_training
 from vivant.training.wearer_files import read_wearers, write_wearers
@@ -28,6 +29,7 @@ __all__ = [
     "find_training",
     "made_up_wearer",
     "make_source",
+    "own_device",
     "read_wearers",
     "train",
     "write_wearers",

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vivant.core.errors import BadFileError, BadInputError
-from vivant.core.store import save_tensors
+from vivant.core.store import digest, save_tensors
 from vivant.training.batch import TrainBatch, joined
 
 HEADER = "vivant"
@@ -144,6 +144,8 @@ class BakedPeople:
                 f"{folder} holds pictures of {there} px; this network works at {size} px. Make them again by "
                 f"tools/bake_avatars.py --size {size}: it keeps the avatars."
             )
+        files = [(path.name, path.stat().st_size) for paths in self._paths.values() for path in paths]
+        self.identity = digest([people, views, size, seed, files])
         with safe_open(first, framework="pt") as file:
             self.licence = str(json.loads((file.metadata() or {})[HEADER])["licence"])
 

@@ -75,6 +75,9 @@ class Source(Protocol):
 
     licence: str
 
+    identity: str
+    """Names all that batches follow from: with another one, a training cannot go on."""
+
     def batch(self, number: int) -> TrainBatch:
         """Make one batch; the same number gives the same batch."""
         ...
@@ -97,6 +100,7 @@ class Mixed:
             raise BadInputError(f"A share of {share} is asked for; it must be from 0 to 1.")
         self.first, self.second, self.share = first, second, share
         self.description = f"{share:.0%} {first.description}; else {second.description}"
+        self.identity = f"{share} {first.identity} {second.identity}"
         licences = [one for source in (first, second) for one in source.licence.split("; ")]
         self.licence = "; ".join(dict.fromkeys(licences))
 

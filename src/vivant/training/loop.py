@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from vivant.core.checks import expect_finite
-from vivant.core.errors import BadInputError
+from vivant.core.errors import BadFileError, BadInputError
+from vivant.core.interrupts import held_interrupts
 from vivant.core.run import Context
 from vivant.networks import ModelCard, load_weights, save_weights
 from vivant.training.batch import Source, TrainBatch, batches
@@ -89,7 +90,8 @@ def train(
 
     Raises:
         BadInputError: If there is no budget.
-        BadFileError: If the folder's state is of another training, or the start cannot be read.
+        BadFileError: If the folder's state is of another training, or the start cannot be read or has another
+            size.
         NumericalError: If the loss is not finite.
         OutputError: If files cannot be written.
     """
@@ -112,7 +114,12 @@ class _Training:
         torch.manual_seed(config.seed)
         self.network = objective.build()
         if start is not None:
-            read, _ = load_weights(type(self.network), type(objective.config), start)
+            read, _ = load_weights(type(self.network), type(objective.config), start, network=objective.name)
+            if read.config != objective.config:
+                raise BadFileError(
+                    f"{start} holds a network of another size than the one to be trained: {read.config}, "
+                    f"not {objective.config}. Train that size (`--size`), or begin without `--start`."
+                )
             self.network.load_state_dict(read.state_dict())
         self.network = self.network.to(self.device)
         members.share_start(self.network)
@@ -122,7 +129,10 @@ class _Training:
         )
         self.generator = torch.Generator(self.device).manual_seed(config.seed * 1000 + members.rank)
         self.began = time.monotonic()
-        fingerprint = _fingerprint(objective, config, members.size)
+        self.whole = True
+        """Whether no step is under way: weights, optimiser and chance are of the same step."""
+
+        fingerprint = _fingerprint(objective, source, config, members.size, start)
         self.state = folder / (f"state-{members.rank}.safetensors" if members.rank else "state.safetensors")
         self.progress = Progress(fingerprint=fingerprint)
         if self.state.is_file():
@@ -139,14 +149,19 @@ class _Training:
         try:
             while not self._is_over() and not self._must_stop():
                 begun = time.monotonic()
-                self._step(next(data), begun)
+                batch = next(data)
+                with held_interrupts():
+                    told = self._step(batch, begun)
+                self._tell(told)
                 if self.team.leads and self.progress.seconds - judged_at > 60 * self.config.validate_every:
                     judged, judged_at = self._validate(), self.progress.seconds
                 if time.monotonic() - saved_at > 60 * self.config.save_every:
                     self._save()
                     saved_at = time.monotonic()
         except KeyboardInterrupt:
-            self._save()
+            # Within a step half is new and half is old: then the last saved state counts.
+            if self.whole:
+                self._save()
             raise
         self._save()
         if judged is None or judged_at < self.progress.seconds:
@@ -156,8 +171,9 @@ class _Training:
             self._write_weights(weights, judged, command)
         return Trained(weights, judged.score, judged.baseline, self._is_over(), self.progress.step)
 
-    def _step(self, batch: TrainBatch, begun: float) -> None:
+    def _step(self, batch: TrainBatch, begun: float) -> dict[str, float]:
         """Learn from one batch; its drawing, which began at that time, counts as training."""
+        self.whole = False
         rate = self.config.learning_rate * self._rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -175,8 +191,12 @@ class _Training:
         self.progress.step += 1
         self.progress.people += len(batch.photo) * self.team.size
         self.progress.seconds = self.team.largest(self.progress.seconds + time.monotonic() - begun, self.device)
+        self.whole = True
+        return {"loss": float(loss.detach()), "gradient": float(length), "rate": rate, **parts}
+
+    def _tell(self, told: dict[str, float]) -> None:
+        """Say how far it is."""
         if self.team.leads:
-            told = {"loss": float(loss.detach()), "gradient": float(length), "rate": rate, **parts}
             self.log.note(step=self.progress.step, seconds=self.progress.seconds, **told)
             self.context.advance(self._done(), f"loss {told['loss']:.4f}")
 
@@ -245,8 +265,11 @@ class _Training:
         return self.team.agree(late, self.device)
 
 
-def _fingerprint(objective: Objective, config: TrainConfig, processes: int) -> str:
+def _fingerprint(
+    objective: Objective, source: Source, config: TrainConfig, processes: int, start: Path | None
+) -> str:
     """Name all that must stay the same for a training to go on; how long it may run now is free."""
     fixed = dataclasses.replace(config, time_left=None, validate_every=0.0, save_every=0.0)
-    told = f"{objective.name} {objective.config} {fixed} {processes}"
+    begun = start and hashlib.sha256(start.read_bytes()).hexdigest()
+    told = f"{objective.name} {vars(objective)} {fixed} {source.identity} {processes} {begun}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]

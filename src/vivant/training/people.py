@@ -13,6 +13,7 @@ from vivant.core.cameras import Cameras, orbit
 from vivant.core.checks import expect_within
 from vivant.core.errors import BadInputError
 from vivant.core.rotations import multiply_quats, quats_from_rotvecs, quats_identity, slerp_quats
+from vivant.core.store import digest
 from vivant.mesh import Lighting, random_lighting
 from vivant.networks import TASKS, completed_colors, draw_skeleton
 from vivant.records import Pose
@@ -98,6 +99,7 @@ class People:
                 f"{len(wearers)} people are given and {config.held_back} held back; more are needed."
             )
         self.config, self.device = config, torch.device(device)
+        self.identity = digest([config, wearers])
         everybody = [wearer.to(device) for wearer in wearers]
         count = len(everybody) - config.held_back
         self._seen, self._unseen = everybody[:count], everybody[count:]

@@ -56,6 +56,13 @@ class Team:
         return float(shared)
 
 
+def own_device(device: str) -> str:
+    """Which device this process trains on: of several GPUs each process has its own, by `torchrun`'s number."""
+    if device == "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return f"cuda:{os.environ.get('LOCAL_RANK', os.environ['RANK'])}"
+    return device
+
+
 @contextmanager
 def team(device: torch.device) -> Iterator[Team]:
     """Join the processes that `torchrun` started; alone, this process is all.
