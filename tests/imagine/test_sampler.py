@@ -44,6 +44,40 @@ def test_euler_is_that_of_diffusers(case: str, monkeypatch: pytest.MonkeyPatch) 
     torch.testing.assert_close(made, stored[f"{case}_result"], atol=1e-5, rtol=0)
 
 
+def wan_cases() -> list[str]:
+    with np.load(Path(__file__).parents[1] / "golden" / "wan.npz") as file:
+        return sorted(name.removesuffix("_result") for name in file.files if name.endswith("_result"))
+
+
+@pytest.mark.parametrize("case", wan_cases())
+def test_repainting_is_that_of_wans_video_to_video_pipeline(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by tools/golden_flow.py. Wan has people, channels, frames, rows, columns; here a frame is a view."""
+    with np.load(Path(__file__).parents[1] / "golden" / "wan.npz") as file:
+        stored = {
+            name: torch.from_numpy(file[f"{case}_{name}"]).transpose(-3, -4)
+            for name in ("start", "noise", "asked", "said", "result")
+        }
+    shift, steps, strength, guidance = (
+        float(part.lstrip("abcdefghijklmnopqrstuvwxyz")) for part in case.split("_")
+    )
+    config = SamplerConfig(steps=int(steps), shift=shift, strength=strength)
+    calls: list[bool] = []
+
+    def denoise(noisy: Tensor, sigma: float, views: Tensor, guided: bool) -> Tensor:
+        number = len(calls)
+        calls.append(guided)
+        torch.testing.assert_close(noisy[:, 0], stored["asked"][number], atol=1e-5, rtol=0)
+        return noisy - sigma * stored["said"][number][:, None]
+
+    start, count = stored["start"][:, None], stored["start"].shape[1]
+    monkeypatch.setattr(torch, "randn", lambda *shape, **named: stored["noise"][:, None])
+    weights = None if guidance == 1 else torch.full((count,), guidance)
+    made = sample(denoise, tuple(start.shape), config, generator(), start=start, guidance=weights)
+    torch.testing.assert_close(made[:, 0], stored["result"], atol=1e-5, rtol=0)
+    assert len(calls) == len(stored["asked"]) == int(steps * strength) * (1 if guidance == 1 else 2)
+    assert float((stored["result"] - stored["start"]).abs().mean()) > 0.05
+
+
 def knows(truth: Tensor):
     def denoise(noisy: Tensor, sigma: float, views: Tensor, guided: bool) -> Tensor:
         return truth[:, :, views]
