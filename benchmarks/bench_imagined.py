@@ -5,8 +5,8 @@
 The person, the body and the coarse avatar are made once and shared. Prints a Markdown table: PSNR, SSIM and
 FLIP of the sides and the back in one new pose, which is given, so that colours count and not how well the body
 was found (box round both masks, aligned). Each is minus that of `quick` over the same people, with its 95 %
-interval; then the front's PSNR likewise, and the seconds of what `quick` does without. Also with parts left
-out. `--out` gets the pictures: truth, quick, variant.
+interval; then the front's PSNR likewise, and the seconds of what `quick` does without (only where no stage of it
+was shared with an earlier row). Also with parts left out. `--out` gets the pictures: truth, quick, variant.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from vivant.dataset.samples import PeopleConfig
 from vivant.dataset.trial import Measured, Subject, measure_subject, subjects, write_photo
 from vivant.evaluate import Row
 from vivant.evaluate.benchmark import Interval, bootstrap
-from vivant.imagine import GenerateConfig, SamplerConfig
+from vivant.imagine import MEAN_ESTIMATE, GenerateConfig, SamplerConfig
 from vivant.perceive import read_photo
 from vivant.recipes import load_recipe
 from vivant.records import Person
@@ -35,7 +35,8 @@ AWAY = ("left", "right", "back")
 ADDED = ("stand_off", "shade", "imagine_views", "reshape", "recolor")
 """Stages that `quick` does without."""
 
-STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+STRENGTHS = (0.1, 0.4, 0.6, 0.8, 1.0)
+"""Beside the recipe's own."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def variants() -> Iterator[Variant]:
     yield Variant("refine, no imagined outlines", "refine", replace(refine, reshape=no_outlines))
     colors = replace(refine, stand_off=no_depth, shade=no_light, reshape=no_outlines)
     yield Variant("refine, imagined colours only", "refine", colors)
+    yield Variant("refine, nothing imagined", "refine", refined(trust=0.0))
+    yield Variant("refine, mean of all views in one step", "refine", refined(generate=MEAN_ESTIMATE))
     for strength in STRENGTHS:
         sampler = SamplerConfig(strength=strength)
         yield Variant(f"refine, strength {strength}", "refine", refined(generate=GenerateConfig(sampler)))
@@ -113,7 +116,8 @@ def measured(subject: Subject, variant: Variant, kept: Path) -> tuple[Measured, 
     avatar = load_recipe(variant.recipe).build(run, photo, variant.config)
     person = run.latest(Person)
     assert person is not None
-    seconds = sum(t.seconds for t in run.timings if t.stage in ADDED)
+    added = [timing for timing in run.timings if timing.stage in ADDED]
+    seconds = math.nan if any(t.reused for t in added) else sum(t.seconds for t in added)
     return measure_subject(Context(), subject, Splatted(avatar, person.photo_from_image)), seconds
 
 
@@ -128,7 +132,7 @@ def line(name: str, found: dict[str, dict[str, tuple[Measured, float]]]) -> str:
             differences[person] = [value - base]
         cells.append(told(bootstrap(differences), metric, signed=name != "quick"))
     seconds = sum(s for _, s in found[name].values()) / len(found[name])
-    return f"| {name} | {' | '.join(cells)} | {seconds:.0f} |"
+    return f"| {name} | {' | '.join(cells)} | {'' if math.isnan(seconds) else f'{seconds:.0f}'} |"
 
 
 def mean(rows: tuple[Row, ...], views: tuple[str, ...], metric: str) -> float:

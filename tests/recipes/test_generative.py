@@ -14,7 +14,7 @@ from vivant.core.errors import BadInputError
 from vivant.core.progress import Event, Noted
 from vivant.core.run import Run
 from vivant.core.video import read_video
-from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig
+from vivant.imagine import GenerateConfig, PlanConfig, SamplerConfig, levels_from
 from vivant.networks import Lifter, save_weights
 from vivant.recipes import Files, build_and_deliver, create, film_paths, load_recipe
 from vivant.reconstruct import RecolorConfig, ReshapeConfig, ShadeConfig, StandOffConfig
@@ -93,6 +93,40 @@ def test_gas_names_the_networks_that_its_guide_needs(guide: str, named: tuple[st
     config = module.Config()
     found = module.engines(replace(config, views=replace(config.views, guide=guide)))
     assert found == ("mediapipe", "vivant-limbs", "vivant-standoff", "vivant-shading", *named, "vivant-view")
+
+
+def test_one_guide_for_views_and_poses() -> None:
+    config = load_recipe("gas").Config(guide="nerf", videos=True)
+    assert [config.guided(one).guide for one in (config.views, config.poses)] == ["nerf", "nerf"]
+    assert "vivant-nerf" in load_recipe("gas").engines(config)
+    plain = load_recipe("gas").Config()
+    assert plain.guided(plain.poses) is plain.poses
+
+
+def test_refine_sends_its_pictures_part_of_the_way_to_noise_and_back() -> None:
+    sampler = load_recipe("refine").Config().imagine.generate.sampler
+    levels = levels_from(sampler, coarse=True)
+    assert 0 < float(levels[0]) < 1
+    assert len(levels) > 2
+    assert sampler.temperature == 1
+
+
+@pytest.mark.parametrize("name", ["refine", "gas"])
+def test_the_weights_in_the_package_serve_the_recipes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.Stages().install(monkeypatch, name)
+    config, run = load_recipe(name).Config(), Run()
+    part = "imagine" if name == "refine" else "views"
+    imagine = replace(getattr(config, part), plan=PlanConfig(views=3, kind="level"))
+    made = load_recipe(name).build(run, fakes.photo(), replace(config, **{part: imagine}))
+    (views,) = run.every(Views)
+    coarse = fakes.avatar(2000)
+    assert len(made.splats) == len(coarse.splats)
+    # Somebody is there, as large as in the photo, and not of noise.
+    assert 0.02 < float((views.alphas > 0.5).float().mean()) < 0.6
+    assert float(views.images[views.alphas > 0.9].std(0).mean()) < 0.3
+    assert all(
+        bool(torch.isfinite(getattr(made.splats, table)).all()) for table in ("means", "sh", "log_scales")
+    )
 
 
 def test_each_round_imagines_anew(weights: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,12 @@
 After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator told its pictures and the
 body's normals, one model for views and poses by a switcher, guidance that may grow towards the back. Here the
 generator is our own small one, and guides are drawn by the avatar's splats, for the small NeRF in the package
-mistakes tones, and the lifter does a little (`--views.guide nerf` and `lifter` take them). The films are
+mistakes tones, and the lifter does a little (`--guide nerf` and `--guide lifter` take them). The films are
 results of their own (`--videos`), and the views rebuild the avatar's outlines and colours.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from vivant.animate import MOTIONS, builtin_motion
 from vivant.core.errors import BadInputError
@@ -60,6 +61,9 @@ class Config:
     recolor: RecolorConfig = field(default_factory=RecolorConfig)
     refine: ReconstructConfig = PHOTO_REFIT
 
+    guide: Literal["splats", "lifter", "nerf", "normals"] | None = None
+    """What guides both, views and poses: in place of `views.guide` and `poses.guide`."""
+
     videos: bool = False
     """Also imagine the person in a motion, and write both films: NAME.views.mp4 and NAME.poses.mp4."""
 
@@ -75,6 +79,10 @@ class Config:
         if self.motion not in MOTIONS:
             raise BadInputError(f"There is no motion {self.motion!r}; there are {', '.join(MOTIONS)}.")
 
+    def guided(self, imagine: ImagineConfig) -> ImagineConfig:
+        """How views or poses are imagined, by the guide of both if one is named."""
+        return imagine if self.guide is None else replace(imagine, guide=self.guide)
+
 
 def build(run: Run, photo: Photo, config: Config) -> Avatar:
     """Build an avatar from one photo.
@@ -89,10 +97,10 @@ def build(run: Run, photo: Photo, config: Config) -> Avatar:
     coarse = run(lift, person, body, config.lift)
     coarse = run(stand_off, coarse, config.stand_off)
     coarse = run(shade, coarse, config.shade)
-    views = run(imagine_views, coarse, person, config.views)
+    views = run(imagine_views, coarse, person, config.guided(config.views))
     if config.videos:
         motion = builtin_motion(config.motion, coarse.rig, fps=FILM_FPS)
-        run(imagine_poses, coarse, person, motion, config.poses)
+        run(imagine_poses, coarse, person, motion, config.guided(config.poses))
     avatar = take_views(run, coarse, person, views, config.reshape, config.recolor)
     return run(refine_photo, avatar, person, config.refine)
 
@@ -105,5 +113,5 @@ def film_endings(config: Config) -> tuple[str, ...]:
 def engines(config: Config) -> tuple[str, ...]:
     """Names in the engines' table of what this recipe uses."""
     imagining = (config.views, config.poses) if config.videos else (config.views,)
-    networks = dict.fromkeys(name for one in imagining for name in networks_of(one))
+    networks = dict.fromkeys(name for one in imagining for name in networks_of(config.guided(one)))
     return (*READING, *maps_of(config.stand_off, config.shade), *networks)
