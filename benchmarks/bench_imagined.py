@@ -5,8 +5,8 @@
 The person, the body and the coarse avatar are made once and shared. Prints a Markdown table: PSNR, SSIM and
 FLIP of the sides and the back in one new pose, which is given, so that colours count and not how well the body
 was found (box round both masks, aligned). Each is minus that of `quick` over the same people, with its 95 %
-interval; then the front's PSNR likewise, and the seconds of what `quick` does without (only where no stage of it
-was shared with an earlier row). Also with parts left out. `--out` gets the pictures: truth, quick, variant.
+interval; then the front's PSNR likewise, and the seconds of what `quick` does without (where no stage of it was
+shared with an earlier row). Also with parts left out. `--out` gets the pictures: truth, quick, variant.
 """
 
 import argparse
