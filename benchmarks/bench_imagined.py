@@ -100,7 +100,7 @@ def main() -> None:
             for variant in (quick, *chosen):
                 made = measured(replace(subject, others=subject.others[:1]), variant, Path(kept))
                 found[variant.name][subject.name] = made
-                print(f"{subject.name}, {variant.name}: {made[1]:.0f} s", flush=True)
+                print(f"{subject.name}, {variant.name}", flush=True)
                 if told.out is not None:
                     show(found, subject.name, variant, told.out)
     print("| variant | sides and back: PSNR, dB | SSIM | FLIP | front: PSNR, dB | more than quick, s |")

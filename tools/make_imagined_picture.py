@@ -1,4 +1,4 @@
-"""The picture for docs/benchmark.md: `quick`, `refine` and `gas` of some photos, from the side and from behind.
+"""The picture for docs/benchmark.md: `quick`, `refine` and `gas` of some photos, from four sides.
 
 python tools/make_imagined_picture.py photo.jpg ... --out docs/images/imagined.jpg
 """
@@ -16,8 +16,8 @@ from vivant.recipes import load_recipe
 from vivant.splat import rasterize
 
 RECIPES = ("quick", "refine", "gas")
-AZIMUTHS = (90.0, 180.0)
-SIZE = (288, 640)
+AZIMUTHS = (45.0, 90.0, 180.0, 270.0)
+SIZE = (200, 440)
 """Width and height of one figure."""
 
 

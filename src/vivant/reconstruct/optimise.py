@@ -156,9 +156,6 @@ class Fit:
         self.frames = prepare_frames(views, avatar.rig, config.max_side, context.device)
         self.iterations = _steps(self.frames, views, config)
         """Of this fit: the config's, or more where pixels are coarse."""
-        # More steps lead farther astray, too.
-        hold = config.regularise.hold * self.iterations / config.iterations
-        self.regularise = replace(config.regularise, hold=hold)
         self.corrections = Corrections(avatar.rig, views.poses, config.refine)
         self.rig = avatar.rig
         self.bands = max(avatar.splats.sh.shape[1], (config.sh_degree + 1) ** 2)
@@ -207,7 +204,7 @@ class Fit:
         if config.refine.poses:
             total = total + self.corrections.cost(frame.view)
         total.backward()
-        pull_together(self.cloud.splats(), self.neighborhood, self.regularise, threads=self.threads)
+        pull_together(self.cloud.splats(), self.neighborhood, self.config.regularise, threads=self.threads)
         if config.densify.mode == "adaptive":
             self.demand.watch(self.cloud.tables["means"])
         self.adam.step(
