@@ -1,9 +1,10 @@
 """GAS: dense renders of the person guide one generator, which makes views from all round and clips in poses.
 
 After GAS (ICCV 2025, arXiv 2502.06957): a generalizable human NeRF, a generator told its pictures and the
-body's normals, one model for views and poses by a switcher, guidance that may grow towards the back. Here the
+body's normals, one model for views and poses by a switcher, guidance that grows towards the back. Here the
 generator is our own small one, and guides are drawn by the avatar's splats, for the small NeRF in the package
-mistakes tones, and the lifter does a little (`--guide nerf` and `--guide lifter` take them). The films are
+mistakes tones, and the lifter does a little (`--guide nerf` and `--guide lifter` take them). Guidance is off by
+default, as all of it costs with this generator (`--views.guidance-back 2` is the paper's). The films are
 results of their own (`--videos`), and the views rebuild the avatar's outlines and colours.
 """
 
