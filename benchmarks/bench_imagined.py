@@ -7,6 +7,10 @@ FLIP of the sides and the back in one new pose, which is given, so that colours 
 was found (box round both masks, aligned). Each is minus that of `quick` over the same people, with its 95 %
 interval; then the front's PSNR likewise, and the seconds of what `quick` does without (where no stage of it was
 shared with an earlier row). Also with parts left out. `--out` gets the pictures: truth, quick, variant.
+
+A second table tells each variant by azimuth, and of the imagined views themselves: how much neighbours differ
+(each warped onto the next by the avatar's depth; mean square, 1e-3), and how far the points that a detector
+finds in four views lie from the pose that was told (% of the person's height).
 """
 
 import argparse
@@ -19,17 +23,24 @@ from typing import Any
 
 import torch
 
+from vivant.animate import pose_avatar
+from vivant.core.cameras import Cameras
+from vivant.core.errors import NoPersonError
 from vivant.core.images import write_image
 from vivant.core.run import Context, Run
 from vivant.dataset.contenders import Splatted
 from vivant.dataset.samples import PeopleConfig
 from vivant.dataset.trial import Measured, Subject, measure_subject, subjects, write_photo
-from vivant.evaluate import Row
+from vivant.evaluate import Row, flicker
 from vivant.evaluate.benchmark import Interval, bootstrap
+from vivant.fit import fit_quality
 from vivant.imagine import MEAN_ESTIMATE, GenerateConfig, SamplerConfig
-from vivant.perceive import read_photo
+from vivant.imagine.plan import azimuths_from_front
+from vivant.imagine.told import place_in_photo
+from vivant.perceive import PerceiveConfig, perceive, read_photo
 from vivant.recipes import load_recipe
-from vivant.records import Person
+from vivant.records import Avatar, Body, Person, Photo, Rendering, Views
+from vivant.splat import rasterize
 
 AWAY = ("left", "right", "back")
 ADDED = ("stand_off", "shade", "imagine_views", "reshape", "recolor")
@@ -37,6 +48,12 @@ ADDED = ("stand_off", "shade", "imagine_views", "reshape", "recolor")
 
 STRENGTHS = (0.1, 0.4, 0.6, 0.8, 1.0)
 """Beside the recipe's own."""
+
+SHOWN_DEG = (-80.0, -40.0, 40.0, 80.0)
+"""From the front: where a detector is asked what it sees."""
+
+GREY, ENLARGED = 0.6, 2
+"""Behind the person, and how many times larger: views are small."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ def main() -> None:
     config = PeopleConfig(told.data / "people", told.data / "makehuman", split="validation")
     chosen = [variant for variant in variants() if variant.name.startswith(tuple(told.only.split("|")))]
     quick = Variant("quick", "quick", load_recipe("quick").Config())
-    found: dict[str, dict[str, tuple[Measured, float]]] = {v.name: {} for v in (quick, *chosen)}
+    found: dict[str, dict[str, Made]] = {v.name: {} for v in (quick, *chosen)}
     with tempfile.TemporaryDirectory() as kept:
         for subject in subjects(config, told.people):
             for variant in (quick, *chosen):
@@ -107,10 +124,26 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name in found:
         print(line(name, found))
+    print("\n| variant | front: PSNR, dB | sides | back | neighbours differ | pose, % |")
+    print("|---|---|---|---|---|---|")
+    for name in found:
+        print(second_line(name, found))
 
 
-def measured(subject: Subject, variant: Variant, kept: Path) -> tuple[Measured, float]:
-    """One avatar's scores, and the seconds of what `quick` does without."""
+@dataclass(frozen=True)
+class Made:
+    """One avatar, measured."""
+
+    scores: Measured
+    seconds: float
+    """Of what `quick` does without; NaN if some of it had been done before."""
+
+    views: dict[str, float]
+    """How the imagined views do."""
+
+
+def measured(subject: Subject, variant: Variant, kept: Path) -> Made:
+    """Make one avatar and measure it."""
     run = Run(kept / "results", Context())
     photo = read_photo(write_photo(subject.photo, kept, subject.name))
     avatar = load_recipe(variant.recipe).build(run, photo, variant.config)
@@ -118,20 +151,78 @@ def measured(subject: Subject, variant: Variant, kept: Path) -> tuple[Measured, 
     assert person is not None
     added = [timing for timing in run.timings if timing.stage in ADDED]
     seconds = math.nan if any(t.reused for t in added) else sum(t.seconds for t in added)
-    return measure_subject(Context(), subject, Splatted(avatar, person.photo_from_image)), seconds
+    scores = measure_subject(Context(), subject, Splatted(avatar, person.photo_from_image))
+    views = run.latest(Views)
+    return Made(scores, seconds, {} if views is None else judged(views, avatar))
 
 
-def line(name: str, found: dict[str, dict[str, tuple[Measured, float]]]) -> str:
+def judged(views: Views, avatar: Avatar) -> dict[str, float]:
+    """Whether imagined views agree with each other, and with the pose they were told."""
+    splats = pose_avatar(avatar, avatar.photo_pose)
+    drawn = rasterize(splats, views.cameras)
+    color = views.images * views.alphas[..., None]
+    turn = Rendering(color, views.alphas, drawn.depth / drawn.alpha.clamp(min=1e-6), drawn.normal)
+    place = place_in_photo(avatar)
+    azimuths = azimuths_from_front(views.cameras, place.middle, place.front_deg)
+    errors = []
+    for wanted in SHOWN_DEG:
+        away = (azimuths - wanted + 180).remainder(360) - 180
+        errors.append(pose_error(views, int(away.abs().argmin()), avatar))
+    told = [error for error in errors if not math.isnan(error)]
+    return {
+        "consistency": flicker(turn, views.cameras),
+        "pose": math.fsum(told) / len(told) if told else math.nan,
+    }
+
+
+def pose_error(views: Views, view: int, avatar: Avatar) -> float:
+    """Of one view, in percent of the person's height; NaN if the detector finds nobody."""
+    alpha = views.alphas[view][..., None]
+    picture = torch.nn.functional.interpolate(
+        (views.images[view] * alpha + GREY * (1 - alpha)).permute(2, 0, 1)[None],
+        scale_factor=ENLARGED,
+        mode="bilinear",
+    )[0].permute(1, 2, 0)
+    height, width = picture.shape[:2]
+    photo = Photo(picture.clamp(0, 1), None, None, f"view {view}", "view", (width, height))
+    try:
+        person = Run(None, Context())(perceive, photo, PerceiveConfig())
+    except NoPersonError:
+        return math.nan
+    camera = views.cameras[view].resized(width, height)
+    height, width = person.alpha.shape
+    seen = Cameras(camera.cam_from_world, person.photo_from_image.inverse() @ camera.intrinsics, width, height)
+    found = fit_quality(person, Body(avatar.rig, avatar.photo_pose, seen, avatar.shape))
+    return next((score.value for score in found if score.name == "reprojection"), math.nan)
+
+
+def second_line(name: str, found: dict[str, dict[str, Made]]) -> str:
+    """A row of the second table."""
+    cells = []
+    for views in (("front",), ("left", "right"), ("back",)):
+        differences = {}
+        for person, made in found[name].items():
+            base = 0.0 if name == "quick" else mean(found["quick"][person].scores.rows, views, "psnr")
+            differences[person] = [mean(made.scores.rows, views, "psnr") - base]
+        cells.append(told(bootstrap(differences), "psnr", signed=name != "quick"))
+    for what in ("consistency", "pose"):
+        values = {p: [made.views[what]] for p, made in found[name].items() if what in made.views}
+        values = {person: value for person, value in values.items() if not math.isnan(value[0])}
+        cells.append(told(bootstrap(values), "psnr", signed=False) if values else "")
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def line(name: str, found: dict[str, dict[str, Made]]) -> str:
     """A row of the table: `quick` as it is, all others as differences from it."""
     cells = []
     for views, metric in ((AWAY, "psnr"), (AWAY, "ssim"), (AWAY, "flip"), (("front",), "psnr")):
         differences = {}
-        for person, (made, _) in found[name].items():
-            value = mean(made.rows, views, metric)
-            base = 0.0 if name == "quick" else mean(found["quick"][person][0].rows, views, metric)
+        for person, made in found[name].items():
+            value = mean(made.scores.rows, views, metric)
+            base = 0.0 if name == "quick" else mean(found["quick"][person].scores.rows, views, metric)
             differences[person] = [value - base]
         cells.append(told(bootstrap(differences), metric, signed=name != "quick"))
-    seconds = sum(s for _, s in found[name].values()) / len(found[name])
+    seconds = sum(made.seconds for made in found[name].values()) / len(found[name])
     return f"| {name} | {' | '.join(cells)} | {'' if math.isnan(seconds) else f'{seconds:.0f}'} |"
 
 
@@ -157,12 +248,10 @@ def told(interval: Interval, metric: str, *, signed: bool) -> str:
     )
 
 
-def show(
-    found: dict[str, dict[str, tuple[Measured, float]]], person: str, variant: Variant, folder: Path
-) -> None:
+def show(found: dict[str, dict[str, Made]], person: str, variant: Variant, folder: Path) -> None:
     """Truth, quick and variant from four sides."""
     rows = []
-    quick, own = found["quick"][person][0].sights, found[variant.name][person][0].sights
+    quick, own = found["quick"][person].scores.sights, found[variant.name][person].scores.sights
     for view in ("front", *AWAY):
         a = next(s for s in quick if s.view == view and s.pose != "photo")
         b = next(s for s in own if s.view == view and s.pose != "photo")
