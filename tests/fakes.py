@@ -2,14 +2,17 @@
 
 import functools
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from vivant.body import load_anny, rest_pose, surface_points
 from vivant.body.surface import interpolate_skin
 from vivant.core.cameras import Cameras, look_at, project
 from vivant.core.run import Context
+from vivant.networks.lpips import NAMES, STAGES
 from vivant.records import (
     BODY_POINTS,
     Avatar,
@@ -140,3 +143,19 @@ class Stages:
 
         for stage in (perceive, fit_body, lift, refine_photo):
             monkeypatch.setattr(load_recipe(recipe), stage.__name__, stage)
+
+
+def lpips_weights(folder: Path) -> Path:
+    """A file as the lpips package's state gives one; the numbers are made up."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = {}
+    for number, (name, (inside, outside, kernel, _, _)) in enumerate(zip(NAMES, STAGES, strict=True)):
+        spread = (2 / (inside * kernel * kernel)) ** 0.5
+        tensors[f"net.{name}.weight"] = spread * torch.randn(
+            outside, inside, kernel, kernel, generator=generator
+        )
+        tensors[f"net.{name}.bias"] = torch.zeros(outside)
+        tensors[f"lin{number}.model.1.weight"] = torch.rand(1, outside, 1, 1, generator=generator)
+    path = folder / "lpips.safetensors"
+    save_file(tensors, path)
+    return path

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from tests import fakes
 
 from vivant.core.errors import BadFileError, MissingWeightsError
 from vivant.core.run import Context
-from vivant.networks.lpips import NAMES, STAGES, load_lpips
+from vivant.networks.lpips import load_lpips
 from vivant.reconstruct import ReconstructConfig, reconstruct
 from vivant.reconstruct.losses import LossConfig, make_target
 from vivant.reconstruct.optimise import Fit
@@ -17,19 +17,7 @@ from .figures import make_avatar, take_views
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file as the lpips package's state gives one; the numbers are made up."""
-    generator = torch.Generator().manual_seed(0)
-    tensors = {}
-    for number, (name, (inside, outside, kernel, _, _)) in enumerate(zip(NAMES, STAGES, strict=True)):
-        spread = (2 / (inside * kernel * kernel)) ** 0.5
-        tensors[f"net.{name}.weight"] = spread * torch.randn(
-            outside, inside, kernel, kernel, generator=generator
-        )
-        tensors[f"net.{name}.bias"] = torch.zeros(outside)
-        tensors[f"lin{number}.model.1.weight"] = torch.rand(1, outside, 1, 1, generator=generator)
-    path = tmp_path_factory.mktemp("lpips") / "lpips.safetensors"
-    save_file(tensors, path)
-    return path
+    return fakes.lpips_weights(tmp_path_factory.mktemp("lpips"))
 
 
 def test_the_loss_is_lpips_with_its_gradient_where_all_is_trusted(weights: Path) -> None:

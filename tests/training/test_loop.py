@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests import fakes
 from tests.training.figures import CONFIG, objective, people
 
 from vivant.core.errors import BadFileError, BadInputError, NumericalError
@@ -27,6 +28,7 @@ from vivant.training import (
     own_device,
     train,
 )
+from vivant.training.lifter_objective import LifterObjective
 
 
 def trained(name: str, folder: Path, config: TrainConfig = CONFIG, context: Context | None = None) -> Trained:
@@ -219,6 +221,39 @@ def test_each_network_learns_one_person(name: str, rate: float, steps: int, gain
         optimizer.step()
     after = one.judge(network, batch)
     assert after.score > max(before.score, after.baseline) + gain
+
+
+def test_the_lifter_learns_by_lpips_where_its_weights_are(tmp_path: Path) -> None:
+    weights = fakes.lpips_weights(tmp_path)
+    plain = objective("lifter")
+    keen = LifterObjective(plain.config, plain.side, weights)
+    torch.manual_seed(0)
+    network, batch = plain.build(), people().batch(0)
+    for parameter in network.parameters():
+        parameter.grad = None
+    (before, told), (after, more) = (one.loss(network, batch, torch.Generator()) for one in (plain, keen))
+    assert more.keys() - told.keys() == {"perceptual"}
+    assert more["perceptual"] > 0
+    assert float(after.detach()) == pytest.approx(float(before.detach()) + more["perceptual"], rel=1e-5)
+    (after - before).backward()
+    assert any(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
+    # Its weights are another setting; that they have been read is not.
+    made = train(Context(), keen, people(), dataclasses.replace(CONFIG, steps=1), tmp_path / "run")
+    fresh = LifterObjective(plain.config, plain.side, weights)
+    again = train(Context(), fresh, people(), dataclasses.replace(CONFIG, steps=1), tmp_path / "run")
+    assert (made.steps, again.steps) == (1, 1)
+    with pytest.raises(BadFileError, match="other settings"):
+        train(Context(), plain, people(), dataclasses.replace(CONFIG, steps=1), tmp_path / "run")
+
+
+def test_lpips_is_for_the_lifter_and_read_before_anything_else(tmp_path: Path) -> None:
+    weights = fakes.lpips_weights(tmp_path)
+    made = find_training("lifter", size="rehearsal", lpips=weights).objective
+    assert isinstance(made, LifterObjective) and made.lpips == weights
+    with pytest.raises(BadInputError, match="Only the lifter"):
+        find_training("nerf", lpips=weights)
+    with pytest.raises(BadFileError, match="does not exist"):
+        find_training("lifter", lpips=tmp_path / "none.safetensors")
 
 
 PROGRAM = """

@@ -37,6 +37,9 @@ class TrainOptions:
     start: Annotated[Path | None, named("FILE")] = None
     """Weights to begin from."""
 
+    lpips: Annotated[Path | None, named("FILE")] = None
+    """Your weights of LPIPS (safetensors): the lifter's loss then compares pictures by it, too."""
+
     people: int | None = None
     """People in a batch."""
 
@@ -75,7 +78,7 @@ def run(arguments: list[str]) -> int:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     device = own_device(device)
-    training = find_training(options.network, size=options.size)
+    training = find_training(options.network, size=options.size, lpips=options.lpips)
     given = {name: getattr(options, name) for name in ("minutes", "time_left", "learning_rate", "seed")}
     config = dataclasses.replace(training.config, **{k: v for k, v in given.items() if v is not None})
     people = dataclasses.replace(

@@ -1,16 +1,22 @@
 """Training the lifter: its splats are posed and drawn, and shall look as the person does."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from vivant.body import skin_points, skin_quats
 from vivant.core.cameras import Cameras
 from vivant.networks import LiftedSplats, Lifter, LifterConfig, anny_anchors, lifter_input
+from vivant.networks.lpips import Lpips, load_lpips
 from vivant.records import Rendering, Splats
 from vivant.splat import sh_from_colors
 from vivant.training.batch import TrainBatch
 from vivant.training.objectives import Judged, ask, grid, photographed, psnr_inside, structural_likeness
 from vivant.training.splatting import draw_splats
+
+PERCEPTUAL = 0.1
+"""Weight of LPIPS, if there is any."""
 
 
 class LifterObjective:
@@ -22,9 +28,16 @@ class LifterObjective:
         "(photo projected, rest guessed by rules)"
     )
 
-    def __init__(self, config: LifterConfig, side: int = 128) -> None:
-        """Keep the settings; pictures are compared at `side` pixels (a multiple of 8)."""
-        self.config, self.side = config, side
+    def __init__(self, config: LifterConfig, side: int = 128, lpips: Path | None = None) -> None:
+        """Keep the settings.
+
+        Args:
+            config: Of the network.
+            side: Pixels at which pictures are compared, a multiple of 8.
+            lpips: The user's weights of LPIPS: pictures are then compared by it, too.
+        """
+        self.config, self.side, self.lpips = config, side, lpips
+        self._perceptual: Lpips | None = None
 
     def build(self) -> Lifter:
         """Make the network, untrained."""
@@ -48,6 +61,8 @@ class LifterObjective:
             "near_skin": 2.0 * lifted.offsets.square().mean(),
             "small": 0.05 * (lifted.log_scales - torch.tensor(0.02).log().item()).clamp(min=0).mean(),
         }
+        if self.lpips is not None:
+            parts["perceptual"] = PERCEPTUAL * self._likeness(self.lpips, color, true)
         total = torch.stack(list(parts.values())).sum()
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
@@ -99,6 +114,11 @@ class LifterObjective:
         mask = torch.cat([one.alpha for one in drawn])[:, None]
         normals = torch.cat([one.normal for one in drawn]).permute(0, 3, 1, 2)
         return color[:, :3], mask, color[:, 3:], normals
+
+    def _likeness(self, weights: Path, color: Tensor, true: Tensor) -> Tensor:
+        if self._perceptual is None:
+            self._perceptual = load_lpips(weights).to(color.device)
+        return self._perceptual(color.float(), true.float()).mean()
 
     def _truth(self, batch: TrainBatch) -> tuple[Tensor, Tensor]:
         """Colours and masks of all views, pictures first, at the compared size."""

@@ -271,5 +271,6 @@ def _fingerprint(
     """Name all that must stay the same for a training to go on; how long it may run now is free."""
     fixed = dataclasses.replace(config, time_left=None, validate_every=0.0, save_every=0.0)
     begun = start and hashlib.sha256(start.read_bytes()).hexdigest()
-    told = f"{objective.name} {vars(objective)} {fixed} {source.identity} {processes} {begun}"
+    settings = {name: value for name, value in vars(objective).items() if not name.startswith("_")}
+    told = f"{objective.name} {settings} {fixed} {source.identity} {processes} {begun}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]

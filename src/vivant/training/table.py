@@ -1,9 +1,11 @@
 """The table of trainings: what each network is, what it sees, and how fast it learns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vivant.core.errors import BadInputError
 from vivant.networks import LifterConfig, NerfConfig, ViewUNetConfig
+from vivant.networks.lpips import load_lpips
 from vivant.training.lifter_objective import LifterObjective
 from vivant.training.loop import TrainConfig
 from vivant.training.nerf_objective import NerfObjective
@@ -25,22 +27,32 @@ SIZES = ("full", "reduced", "rehearsal")
 """Full: for a GPU. Reduced: what a processor learns in an hour. Rehearsal: every part runs, in a minute."""
 
 
-def find_training(name: str, *, size: str = "full") -> Training:
+def find_training(name: str, *, size: str = "full", lpips: Path | None = None) -> Training:
     """Look up a training.
 
     Args:
         name: `view`, `lifter` or `nerf`.
         size: One of `SIZES`.
+        lpips: The user's weights of LPIPS, for the lifter's loss.
 
     Raises:
-        BadInputError: If there is no such training, or it is not made in that size.
+        BadInputError: If there is no such training, it is not made in that size, or has no use for LPIPS.
+        BadFileError: If LPIPS' weights cannot be read.
     """
     makers = {"view": _view, "lifter": _lifter, "nerf": _nerf}
     if name not in makers:
         raise BadInputError(f"There is no training {name!r}; there are {', '.join(makers)}.")
     if size not in SIZES:
         raise BadInputError(f"Trainings are {', '.join(SIZES)}; {size!r} is none of them.")
-    return makers[name](size)
+    training = makers[name](size)
+    if lpips is None:
+        return training
+    if not isinstance(training.objective, LifterObjective):
+        raise BadInputError(f"Only the lifter learns by LPIPS; {name!r} has no use for its weights.")
+    # Read now: a bad file is told before data is made.
+    load_lpips(lpips)
+    plain = training.objective
+    return replace(training, objective=LifterObjective(plain.config, plain.side, lpips))
 
 
 SMALL_PEOPLE = PeopleConfig(people=2, views=3, size=64, pool=4, held_back=2, samples=1)
