@@ -11,12 +11,13 @@ from tests.recipes.captures import NAMES, Rooms, write_studio
 import vivant
 from vivant.core.errors import BadFileError, BadInputError, NoPersonError
 from vivant.core.images import write_image
-from vivant.core.progress import Event, Noted
+from vivant.core.progress import Advanced, Event, Noted
 from vivant.core.run import Context, Run
 from vivant.core.video import write_mp4
 from vivant.recipes.capture import CaptureConfig, Refit, refit_in
-from vivant.reconstruct import ReconstructConfig
+from vivant.reconstruct import ReconstructConfig, ReconstructionCancelledError
 from vivant.reconstruct.adam import Rates
+from vivant.reconstruct.densify import DensifyConfig
 
 QUICK = CaptureConfig(refit=ReconstructConfig(iterations=24, max_side=64, threads=1, rates=Rates(sh=0.25)))
 
@@ -68,6 +69,31 @@ def test_a_picture_that_does_not_fit_is_left_out_and_told(rooms: Rooms, tmp_path
     found, notes, _ = fitted(write_studio(tmp_path / "studio"))
     assert found.names == ("front.png", "back.png", "right.png")
     assert any(note.startswith("left.png is left out") and "9.0 %" in note for note in notes)
+
+
+def test_a_stopped_fit_goes_on_and_leaves_nothing_behind(rooms: Rooms, tmp_path: Path) -> None:
+    studio, cache = write_studio(tmp_path / "studio"), tmp_path / "cache"
+    whole, _, _ = fitted(studio)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Advanced) and event.note.startswith("loss"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(ReconstructionCancelledError, match=r"unfinished-\w+\.safetensors keeps the state"):
+        refit_in(Run(cache, Context(listener=stop)), fakes.avatar(), studio, QUICK)
+    assert len(list(cache.glob("unfinished-*"))) == 1
+    again, notes, _ = fitted(studio, folder=cache)
+    assert any("goes on after step 10" in note for note in notes)
+    assert torch.equal(again.avatar.splats.means, whole.avatar.splats.means)
+    assert not list(cache.glob("unfinished-*"))
+
+
+def test_splats_that_were_moved_about_are_not_taken_for_others(rooms: Rooms, tmp_path: Path) -> None:
+    densify = DensifyConfig(mode="relocate", every=5, begin=0.0, end=1.0)
+    config = replace(QUICK, refit=replace(QUICK.refit, densify=densify))
+    _, notes, run = fitted(write_studio(tmp_path / "studio"), config)
+    assert any(note.startswith("Splats were made or moved") for note in notes)
+    assert "vouched" not in {timing.stage for timing in run.timings}
 
 
 def test_a_second_run_looks_at_nothing_again(rooms: Rooms, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from .figures import make_avatar
 
 
 def make_cloud(count: int = 100) -> tuple[Cloud, Adam]:
-    cloud = Cloud.of(make_avatar(count), 1, "cpu")
+    cloud = Cloud.of(make_avatar(count), 1)
     adam = Adam(cloud.tables)
     for table in cloud.tables.values():
         table.grad = torch.ones_like(table)

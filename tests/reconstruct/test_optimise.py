@@ -1,6 +1,9 @@
 import dataclasses
 import math
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +13,10 @@ from vivant.core.errors import BadInputError, CancelledError, NumericalError
 from vivant.core.progress import Advanced, Event, Noted
 from vivant.core.run import Context
 from vivant.reconstruct import ReconstructConfig, ReconstructionCancelledError, reconstruct
-from vivant.reconstruct.adam import Rates
+from vivant.reconstruct.adam import Adam, Rates
 from vivant.reconstruct.cloud import FIELDS
 from vivant.reconstruct.densify import DensifyConfig
+from vivant.reconstruct.optimise import Fit
 from vivant.reconstruct.refine import RefineConfig
 from vivant.records import Avatar, Pose, Views
 from vivant.splat import pose_splats, rasterize
@@ -121,13 +125,128 @@ def test_a_killed_fit_goes_on_and_ends_where_it_would_have(tmp_path: Path) -> No
     assert same(whole, resumed)
 
 
+@pytest.mark.parametrize("how", ["one signal", "two signals", "an exception"])
+def test_a_step_that_is_broken_off_is_not_kept(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, views = make_avatar(300, grey=True), true_views()
+    config = ReconstructConfig(iterations=14, checkpoint=str(tmp_path / "state"), checkpoint_every=5, threads=1)
+    whole = reconstruct(Context(), start, views, dataclasses.replace(config, checkpoint=""))
+    real, calls = Adam.step, []
+
+    def step(self: Adam, *told: Any, **named: Any) -> None:
+        real(self, *told, **named)
+        calls.append(0)
+        if len(calls) == 8:
+            if how == "an exception":
+                raise KeyboardInterrupt
+            for _ in range(1 if how == "one signal" else 2):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch, pytest.raises(ReconstructionCancelledError) as caught:
+        patch.setattr(Adam, "step", step)
+        reconstruct(Context(), start, views, config)
+    assert ("keeps the state" in str(caught.value)) == (how == "one signal")
+    heard: list[Event] = []
+    resumed = reconstruct(Context(listener=heard.append), start, views, config)
+    after = 8 if how == "one signal" else 5
+    assert any(isinstance(event, Noted) and f"after step {after}," in event.text for event in heard)
+    assert same(whole, resumed)
+
+
+def test_another_number_of_threads_goes_on_from_the_same_state(tmp_path: Path) -> None:
+    start, views = make_avatar(200, grey=True), true_views()
+    config = dataclasses.replace(SHORT, checkpoint=str(tmp_path / "state"), checkpoint_every=5, threads=1)
+    reconstruct(Context(), start, views, config)
+    heard: list[Event] = []
+    reconstruct(Context(listener=heard.append), start, views, dataclasses.replace(config, threads=2))
+    assert any(isinstance(event, Noted) and "goes on after" in event.text for event in heard)
+
+
+def test_all_harmonics_that_an_avatar_came_with_are_fitted() -> None:
+    start = make_avatar(200, bands=9)
+    start.splats.sh[:, 1:] = 0.3 * torch.randn(200, 8, 3, generator=torch.Generator().manual_seed(4))
+    views = take_views(make_avatar(200), [60.0 * k for k in range(6)], [0.0] * 6, 32)
+
+    def error(avatar: Avatar) -> float:
+        drawn = take_views(avatar, [60.0 * k for k in range(6)], [0.0] * 6, 32)
+        return float(
+            (drawn.images * drawn.alphas[..., None] - views.images * views.alphas[..., None]).square().mean()
+        )
+
+    for degree in (0, 1):
+        found = reconstruct(Context(), start, views, dataclasses.replace(LONG, iterations=90, sh_degree=degree))
+        assert error(found) < 0.25 * error(start)
+
+
+def test_every_degree_gets_its_turn_in_a_short_fit() -> None:
+    views = take_views(make_avatar(100), [0.0, 90.0], [0.0, 0.0], 32)
+    config = ReconstructConfig(iterations=12, sh_degree=3, threads=1)
+    found = reconstruct(Context(), make_avatar(100), views, config)
+    assert found.splats.sh.shape[1] == 16
+    assert bool(found.splats.sh[:, 9:].any())
+
+
+def test_relocation_moves_faint_splats_and_is_the_same_for_any_threads() -> None:
+    start, views = make_avatar(300, grey=True), true_views()
+    faint = start.splats.opacity_logits.clone()
+    faint[::5] = -6.0
+    start = dataclasses.replace(start, splats=dataclasses.replace(start.splats, opacity_logits=faint))
+    densify = DensifyConfig(mode="relocate", every=5, begin=0.0, end=1.0)
+    config = dataclasses.replace(SHORT, iterations=12, densify=densify)
+    one, other = (
+        reconstruct(Context(), start, views, dataclasses.replace(config, threads=threads)) for threads in (1, 3)
+    )
+    assert same(one, other)
+    far = (one.splats.means - start.splats.means).norm(dim=1) > 0.05
+    assert len(one.splats) == 300
+    assert float(far[::5].float().mean()) > 0.8
+    assert float(one.splats.opacities[::5].median()) > 0.1
+
+
+def test_opacities_are_reset_in_a_fit_and_it_goes_on_from_there(tmp_path: Path) -> None:
+    start, views = make_avatar(300, grey=True), true_views()
+    densify = DensifyConfig(mode="adaptive", every=50, begin=0.0, end=1.0, reset_every=6)
+    config = dataclasses.replace(SHORT, iterations=7, densify=densify, threads=1)
+    reset = reconstruct(Context(), start, views, config)
+    plain = reconstruct(Context(), start, views, dataclasses.replace(config, densify=DensifyConfig()))
+    assert float(reset.splats.opacities.max()) < 0.1 < 0.5 < float(plain.splats.opacities.median())
+    whole = dataclasses.replace(config, iterations=14)
+    kept = dataclasses.replace(whole, checkpoint=str(tmp_path / "state"), checkpoint_every=8)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Advanced):
+            raise KeyboardInterrupt
+
+    with pytest.raises(ReconstructionCancelledError):
+        reconstruct(Context(listener=stop), start, views, kept)
+    assert same(reconstruct(Context(), start, views, whole), reconstruct(Context(), start, views, kept))
+
+
+def test_a_wrong_camera_is_found() -> None:
+    views = take_views(make_avatar(800), [0.0, 60.0], [0.0, 0.0], 64)
+    moved = views.cameras.cam_from_world.clone()
+    moved[1, :3, 3] += torch.tensor([0.03, -0.02, 0.0])
+    wrong = dataclasses.replace(views, cameras=dataclasses.replace(views.cameras, cam_from_world=moved))
+    refine = RefineConfig(cameras=True, shifts=2e-3, camera_turns=0.0)
+    still = Rates(1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9)
+    config = ReconstructConfig(iterations=80, refine=refine, rates=still, threads=1)
+    fit = Fit(Context(), make_avatar(800), wrong, config)
+    fit.run()
+    corrected = fit.corrections.camera(1, wrong.cameras[1]).cam_from_world[0].detach()
+    true = views.cameras.cam_from_world[1]
+    assert float((moved[1] - true).norm()) > 0.03
+    assert float((corrected - true).norm()) < 0.006
+
+
 def test_another_fits_checkpoint_is_not_taken(tmp_path: Path) -> None:
     start, views = make_avatar(200, grey=True), true_views()
     config = dataclasses.replace(SHORT, checkpoint=str(tmp_path / "state"), checkpoint_every=5)
     reconstruct(Context(seed=1), start, views, config)
     heard: list[Event] = []
     reconstruct(Context(seed=2, listener=heard.append), start, views, config)
-    assert not any(isinstance(event, Noted) for event in heard)
+    (note,) = (event.text for event in heard if isinstance(event, Noted))
+    assert "another fit, or damaged" in note
     (tmp_path / "state").write_bytes(b"damaged")
     reconstruct(Context(seed=1), start, views, config)
 
@@ -230,8 +349,6 @@ def test_wrong_poses_and_cameras_are_found() -> None:
     turned[1] = bent(0.26).local_quats
     wrong = dataclasses.replace(views, poses=Pose(turned, views.poses.root))
     start = make_avatar(800)
-    from vivant.reconstruct.optimise import Fit
-
     refine = RefineConfig(poses=True, turns=1.2e-2, shifts=0.0, hold=0.0)
     still = Rates(1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9)
     fit = Fit(Context(), start, wrong, ReconstructConfig(iterations=66, refine=refine, rates=still, threads=1))

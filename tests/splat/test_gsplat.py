@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,6 +88,23 @@ def rasterization(  # noqa: PLR0913
     return torch.stack(pictures), torch.stack(alphas), {}
 
 
+def test_tensors_on_cuda_go_to_gsplat_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def listen(*told: torch.Tensor, **named: object) -> tuple[torch.Tensor, torch.Tensor, dict]:
+        asked.append(len(told[0]))
+        return rasterization(*told, **named)  # type: ignore[arg-type]
+
+    stand_in = types.ModuleType("gsplat")
+    stand_in.rasterization = listen  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gsplat", stand_in)
+    rasterize(random_splats(7, 0), camera())
+    assert asked == []
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda _: True), raising=False)
+    rasterize(random_splats(7, 0), camera())
+    assert asked == [7]
+
+
 @pytest.mark.parametrize("antialiased", [False, True])
 @pytest.mark.parametrize("orthographic", [False, True])
 def test_gsplat_is_asked_as_it_wants_to_be(
@@ -103,16 +121,18 @@ def test_gsplat_is_asked_as_it_wants_to_be(
     found = []
     for backend in ("reference", "gsplat"):
         leaves = [getattr(splats, name).clone().requires_grad_() for name in names]
+        others = [given.clone().requires_grad_() for given in (features, background, views.cam_from_world)]
         drawn = rasterize(
             Splats(*leaves),
-            views,
-            background=background,
-            features=features,
+            replace(views, cam_from_world=others[2]),
+            background=others[1],
+            features=others[0],
             antialiased=antialiased,
             backend=backend,
         )
         weights = torch.linspace(0, 1, drawn.color.numel()).view_as(drawn.color)
-        found.append((drawn, torch.autograd.grad((drawn.color * weights).sum(), leaves)))
+        loss = (drawn.color * weights).sum() + drawn.depth.sum() + drawn.normal.square().sum()
+        found.append((drawn, torch.autograd.grad(loss, [*leaves, *others])))
     (ours, expected), (theirs, gradients) = found
     for name in ("color", "alpha", "depth", "normal"):
         torch.testing.assert_close(getattr(theirs, name), getattr(ours, name), atol=1e-4, rtol=1e-4)

@@ -63,6 +63,26 @@ def test_compiled_kernels_draw_what_the_reference_draws(
     assert count_flips(fast, slow) <= count // 20
 
 
+@given(
+    count=st.sampled_from([0, 1, 2, 7, 8, 9, 60]),
+    seed=st.integers(0, 1000),
+    degree=st.integers(0, 3),
+    size=st.sampled_from([-4.0, -2.5, -1.0]),
+    orthographic=st.booleans(),
+    antialiased=st.booleans(),
+)
+@settings(max_examples=20, deadline=None)
+def test_compiled_gradients_of_any_scene_are_those_of_the_reference(
+    count: int, seed: int, degree: int, size: float, orthographic: bool, antialiased: bool
+) -> None:
+    cameras = turned_camera(
+        camera(50, 40, focal=20.0 if orthographic else 45.0, orthographic=orthographic), seed
+    )
+    splats = random_splats(count, seed, degree, size)
+    options = {"features": torch.rand(count, 2), "background": torch.rand(5), "antialiased": antialiased}
+    compare(splats, cameras, flips=count // 10, **options)
+
+
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
 @pytest.mark.parametrize("orthographic", [False, True])
 @pytest.mark.parametrize("antialiased", [False, True])
@@ -99,7 +119,10 @@ def test_needles_are_neither_broken_nor_wrong(angle: float, length: float) -> No
     assert count_flips(fast, slow, atol=3e-4) <= 3
     # A derivative along the needle is a small difference of large sums, in any arithmetic: it is measured
     # against the whole gradient.
-    for name, tolerance in (("opacity_logits", 1e-4), ("sh", 1e-4), ("means", 1e-3), ("log_scales", 1e-3)):
+    # Twenty metres at 45 degrees before a camera at two: single precision ends there (docs/rasteriser.md).
+    far = length > 10 and angle == math.pi / 4
+    names = ("opacity_logits", "sh", "means", "log_scales", "quats", "cam_from_world")
+    for name, tolerance in ((name, 6e-3 if far else 1e-4) for name in names):
         error = float((found[name] - expected[name]).norm() / expected[name].norm())
         assert error < tolerance, f"{name} is off by {error:.1e}"
 
@@ -254,3 +277,20 @@ def test_a_hundred_thousand_splats_are_drawn() -> None:
     fast, slow = (rasterize(splats, cameras, backend=backend) for backend in ("numba", "reference"))
     # Many thousand blended pairs of pixel and splat sit near the cuts: more flips, each of at most 1/255.
     assert count_flips(fast, slow) <= 50
+
+
+def test_gradients_of_a_hundred_thousand_splats_are_right() -> None:
+    splats = random_splats(100_000, 1, size=-5.5)
+    compare(splats, turned_camera(camera(64, 64, focal=60.0), 1), flips=50)
+
+
+def test_what_lies_beside_the_picture_is_left_out() -> None:
+    inside = one_splat([0, 0, 2], [0.1, 0.1, 0.1], 0.9, [1, 1, 1])
+    beside = one_splat([9, 0, 2], [0.1, 0.1, 0.1], 0.9, [1, 1, 1])
+    for backend in ("numba", "reference"):
+        alone, both = (
+            rasterize(splats, camera(), backend=backend) for splats in (inside, join(inside, beside))
+        )
+        assert torch.equal(alone.color, both.color)
+        _, gradients = draw_with_gradients(join(inside, beside), camera(), backend, torch.float32)
+        assert gradients["means"][0].any() and not gradients["means"][1].any()

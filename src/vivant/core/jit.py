@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,13 @@ def kernel_folder(module: str) -> Path:
 @functools.lru_cache(maxsize=1)
 def _announce(folder: Path) -> None:
     """Say once in a process why the first call takes long."""
-    logging.getLogger("vivant").info("Compiling for this machine: some seconds, once. Kept in %s.", folder)
+    told = f"Compiling for this machine: some seconds, once. Kept in {folder}."
+    log = logging.getLogger("vivant")
+    if log.hasHandlers():
+        log.info(told)
+    else:
+        # A Python session without logging waits, too.
+        sys.stderr.write(f"vivant: {told}\n")
 
 
 def _delete_old(module: str, newest: Path) -> None:

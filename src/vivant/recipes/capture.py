@@ -17,6 +17,7 @@ from vivant.core.errors import BadInputError
 from vivant.core.folders import results_folder
 from vivant.core.progress import Listener, ignore
 from vivant.core.run import Context, Run
+from vivant.core.store import digest
 from vivant.evaluate import Shown, mean_score, view_scores
 from vivant.fit import FilmedFitConfig, StudioFitConfig, fit_filmed, fit_studio
 from vivant.perceive import PerceiveConfig, read_photo
@@ -180,9 +181,14 @@ def _fit(
     fitted = tuple(number for number in kept if names[number] not in config.hold_out)
     measured = (*fitted, *(number for number in kept if names[number] in config.hold_out))
     views = views_from_capture(persons, placed, fitted)
-    better = run(reconstruct, avatar, views, config.refit)
-    if len(better.splats) == len(avatar.splats):
+    settings = _resumable(run, config.refit, capture, fitted)
+    better = run(reconstruct, avatar, views, settings)
+    if settings.checkpoint and not config.refit.checkpoint:
+        Path(settings.checkpoint).unlink(missing_ok=True)
+    if config.refit.densify.mode == "off":
         better = run(vouched, avatar, better, views)
+    else:
+        run.context.note("Splats were made or moved: trust and colours that no picture shows stay as they are.")
     with run.step("measure_capture"):
         shown_names = tuple(names[number] for number in measured)
         every = views_from_capture(persons, placed, measured)
@@ -190,6 +196,16 @@ def _fit(
         scores = _scores(view_scores(every, shown_names, before, after), shown_names, config)
     better = _signed(better, avatar, config, len(fitted), capture)
     return Refit(better, scores, every, shown_names, before, after)
+
+
+def _resumable(
+    run: Run, config: ReconstructConfig, capture: Path, fitted: tuple[int, ...]
+) -> ReconstructConfig:
+    """Keep the state of a fit on the way beside the results of stages, if the user names no file for it."""
+    if config.checkpoint or run.folder is None:
+        return config
+    name = digest([str(capture.resolve()), fitted, config, run.context.seed])[:16]
+    return dataclasses.replace(config, checkpoint=str(run.folder / f"unfinished-{name}.safetensors"))
 
 
 def shown(avatar: Avatar, views: Views) -> Shown:

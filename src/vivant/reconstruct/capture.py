@@ -87,11 +87,11 @@ def vouched(context: Context, start: Avatar, avatar: Avatar, views: Views) -> Av
         BadInputError: If the avatars have not the same splats.
     """
     expect_counts("vouched", before=len(start.splats), after=len(avatar.splats))
-    frames = prepare_frames(views, avatar.rig, SIGHT_SIDE, context.device)
-    cloud = Cloud.of(avatar, avatar.splats.sh.shape[1], context.device)
+    frames = prepare_frames(views, avatar.rig, SIGHT_SIDE)
+    cloud = Cloud.of(avatar, avatar.splats.sh.shape[1])
     seen = look(cloud, frames, Corrections(avatar.rig, views.poses, RefineConfig())).seen
-    trust = torch.maximum(avatar.trust, seen.cpu())
-    known = (seen.cpu() / HIDDEN).clamp(max=1)[:, None, None]
+    trust = torch.maximum(avatar.trust, seen)
+    known = (seen / HIDDEN).clamp(max=1)[:, None, None]
     bands = avatar.splats.sh.shape[1] - start.splats.sh.shape[1]
     guessed = torch.nn.functional.pad(start.splats.sh, (0, 0, 0, bands))
     splats = replace(avatar.splats, sh=torch.lerp(guessed, avatar.splats.sh, known))

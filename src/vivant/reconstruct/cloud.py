@@ -22,7 +22,7 @@ class Cloud:
     trust: Float[Tensor, " splats"]
 
     @classmethod
-    def of(cls, avatar: Avatar, bands: int, device: str) -> "Cloud":
+    def of(cls, avatar: Avatar, bands: int) -> "Cloud":
         """Copy an avatar's splats; harmonics get room for more bands if they have fewer."""
         splats = avatar.splats
         sh = splats.sh
@@ -30,11 +30,10 @@ class Cloud:
             sh = torch.nn.functional.pad(sh, (0, 0, 0, bands - sh.shape[1]))
         values = (splats.means, splats.quats, splats.log_scales, splats.opacity_logits, sh)
         tables = {
-            name: value.detach().to(device, copy=True).contiguous().requires_grad_()
+            name: value.detach().clone().contiguous().requires_grad_()
             for name, value in zip(FIELDS, values, strict=True)
         }
-        binding = Binding(**{name: value.to(device) for name, value in vars(avatar.binding).items()})
-        return cls(tables, binding, avatar.trust.to(device))
+        return cls(tables, avatar.binding, avatar.trust.clone())
 
     def __len__(self) -> int:
         return len(self.trust)

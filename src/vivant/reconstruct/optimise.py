@@ -52,7 +52,7 @@ class ReconstructConfig:
 
     coarse: float = 0.0
     """Metres that a pixel may cover at the person; where they cover more, the steps become as many times as
-    many, at most twice, and `hold` grows with them: outlines have farther to go. 0 leaves both as they are."""
+    many, at most twice: outlines have farther to go. 0 leaves the steps as they are."""
 
     max_side: int = 1024
     """Views with more pixels along a side are reduced to this."""
@@ -61,7 +61,7 @@ class ReconstructConfig:
     """How much colours may change with the direction of view: 0 (not) to 3."""
 
     sh_every: int = 300
-    """Steps after which the degree rises by one."""
+    """Steps after which the degree rises by one; fewer where not all degrees would get their turn."""
 
     unseen: Literal["free", "still"] = "free"
     """What splats do that no view shows: follow their neighbours, or stay as they are."""
@@ -116,8 +116,9 @@ class ReconstructionCancelledError(CancelledError):
 def reconstruct(context: Context, avatar: Avatar, views: Views, config: ReconstructConfig) -> Avatar:
     """Fit an avatar's splats to pictures of the person.
 
-    With `densify.mode` off, exactly the same splats in the same order come out. The same goods, config and seed
-    give the same avatar, bit by bit, for any number of threads.
+    It works on the processor, whatever the context's device. With `densify.mode` off, exactly the same splats
+    in the same order come out. The same goods, config and seed give the same avatar, bit by bit, for any number
+    of threads.
 
     Args:
         context: Its seed orders the views and places new splats.
@@ -138,7 +139,8 @@ def reconstruct(context: Context, avatar: Avatar, views: Views, config: Reconstr
         try:
             fit.run()
         except KeyboardInterrupt:
-            kept = f" {config.checkpoint} keeps the state to go on from." if fit.keep() else ""
+            # Within a step half is new: then what was written last counts.
+            kept = f" {config.checkpoint} keeps the state to go on from." if fit.whole and fit.keep() else ""
             raise ReconstructionCancelledError(
                 f"Stopped after {fit.step_number} of {fit.iterations} steps.{kept}", fit.cloud.avatar(avatar)
             ) from None
@@ -152,25 +154,29 @@ class Fit:
         """Prepare views, tables and memory, or take them from the checkpoint."""
         self.context, self.config = context, config
         self.threads = config.threads or None
-        self.lpips = load_perceptual(config.loss, context.device)
-        self.frames = prepare_frames(views, avatar.rig, config.max_side, context.device)
+        self.lpips = load_perceptual(config.loss)
+        self.frames = prepare_frames(views, avatar.rig, config.max_side)
         self.iterations = _steps(self.frames, views, config)
         """Of this fit: the config's, or more where pixels are coarse."""
         self.corrections = Corrections(avatar.rig, views.poses, config.refine)
         self.rig = avatar.rig
-        self.bands = max(avatar.splats.sh.shape[1], (config.sh_degree + 1) ** 2)
-        self.cloud = Cloud.of(avatar, self.bands, context.device)
+        self.own_bands = avatar.splats.sh.shape[1]
+        self.bands = max(self.own_bands, (config.sh_degree + 1) ** 2)
+        self.cloud = Cloud.of(avatar, self.bands)
         self.adam = Adam(self.cloud.tables, config.rates.momentum)
         self.demand = Demand(len(self.cloud))
         self.losses: list[float] = []
         self.psnrs: list[float] = []
         self.step_number = 0
+        self.whole = True
+        """Whether no step is under way: tables, memory and counters are of the same step."""
+
         self._order: tuple[int, list[int]] = -1, []
         """A turn through the views, and their order in it."""
         self.sight = self._look()
         self.neighborhood = self._neighborhood()
         # Naming hundreds of megabytes of views takes a while; only a checkpoint asks for it.
-        self.key = store.digest([avatar, views, config, context.seed]) if config.checkpoint else ""
+        self.key = _key(avatar, views, config, context.seed) if config.checkpoint else ""
         self._resume()
 
     def run(self) -> None:
@@ -196,6 +202,7 @@ class Fit:
 
     def _step(self) -> None:
         """Compare one view, and move everything a little."""
+        self.whole = False
         config, frame = self.config, self._frame()
         progress = self.step_number / self.iterations
         self.cloud.forget_gradients()
@@ -216,12 +223,15 @@ class Fit:
         self.losses.append(float(loss.total.detach()))
         self.psnrs.append(loss.psnr)
         self._densify()
+        self.whole = True
         if config.checkpoint and self.step_number % config.checkpoint_every == 0:
             self.keep()
 
     def _compare(self, frame: Frame) -> ImageLoss:
-        degree = min(self.config.sh_degree, self.step_number // self.config.sh_every)
-        bands = self.bands if self.config.sh_degree == 0 else max((degree + 1) ** 2, 1)
+        every = max(min(self.config.sh_every, self.iterations // (self.config.sh_degree + 1)), 1)
+        degree = min(self.config.sh_degree, self.step_number // every)
+        # Whatever the avatar came with is drawn, for it is drawn afterwards, too.
+        bands = max((degree + 1) ** 2, self.own_bands)
         posed = pose_splats(
             self.cloud.splats(bands),
             self.cloud.binding,
@@ -332,8 +342,13 @@ class Fit:
     def _resume(self) -> None:
         if not self.config.checkpoint:
             return
-        found = load_checkpoint(Path(self.config.checkpoint), self.key)
+        path = Path(self.config.checkpoint)
+        found = load_checkpoint(path, self.key)
         if found is None:
+            if path.exists():
+                self.context.note(
+                    f"{path} is of another fit, or damaged; this one begins anew and writes over it."
+                )
             return
         self.step_number = found.step
         self.cloud = restore(found, self.cloud, self.adam, self.corrections)
@@ -343,6 +358,11 @@ class Fit:
         self.neighborhood = self._neighborhood(found.start)
         self.losses, self.psnrs = found.losses[0].tolist(), found.losses[1].tolist()
         self.context.note(f"The fit goes on after step {found.step}, from {self.config.checkpoint}.")
+
+
+def _key(avatar: Avatar, views: Views, config: ReconstructConfig, seed: int) -> str:
+    """Name a fit by all that its result follows from."""
+    return store.digest([avatar, views, replace(config, threads=0, checkpoint="", checkpoint_every=1), seed])
 
 
 def _steps(frames: list[Frame], views: Views, config: ReconstructConfig) -> int:

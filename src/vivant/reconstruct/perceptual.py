@@ -11,7 +11,7 @@ from vivant.networks.lpips import HOW, LEAST_SIDE, Lpips, load_lpips
 from vivant.reconstruct.losses import LossConfig, Target
 
 
-def load_perceptual(config: LossConfig, device: str = "cpu") -> Lpips | None:
+def load_perceptual(config: LossConfig) -> Lpips | None:
     """The network if the loss asks for it.
 
     Raises:
@@ -25,7 +25,7 @@ def load_perceptual(config: LossConfig, device: str = "cpu") -> Lpips | None:
             f"A perceptual weight of {config.perceptual} needs LPIPS' weights, which vivant does not carry; "
             f"name their file as `lpips`. {HOW}"
         )
-    return load_lpips(Path(config.lpips)).to(device)
+    return load_lpips(Path(config.lpips))
 
 
 def perceptual_loss(

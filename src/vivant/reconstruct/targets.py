@@ -32,7 +32,7 @@ BACKGROUNDS = (0.0, 1.0)
 """Grey values of the targets' backgrounds."""
 
 
-def prepare_frames(views: Views, rig: Rig, max_side: int, device: str = "cpu") -> list[Frame]:
+def prepare_frames(views: Views, rig: Rig, max_side: int) -> list[Frame]:
     """Cut each view to the person and put it on black and on white.
 
     Raises:
@@ -46,7 +46,7 @@ def prepare_frames(views: Views, rig: Rig, max_side: int, device: str = "cpu") -
             f"({len(views.images)}, {len(rig.joint_names)}, 4)."
         )
     prepared = (_prepare(views, view, max_side) for view in range(len(views.images)))
-    frames = [_moved(frame, device) for frame in prepared if frame is not None]
+    frames = [frame for frame in prepared if frame is not None]
     if not frames:
         raise BadInputError("No view shows the person: all alphas or all trusts are 0. Check the views' masks.")
     return frames
@@ -86,13 +86,3 @@ def _reduced(views: Views, view: int, max_side: int) -> tuple[Cameras, tuple[Ten
     planes = planes[0].permute(1, 2, 0)
     color, alpha, trust = planes[..., :3], planes[..., 3], planes[..., 4]
     return camera.resized(width, height), (color / alpha.clamp(min=1e-4)[..., None], alpha, trust)
-
-
-def _moved(frame: Frame, device: str) -> Frame:
-    if device == "cpu":
-        return frame
-    black, white = (
-        Target(target.color.to(device), target.alpha.to(device), target.weight.to(device), target.area)
-        for target in frame.targets
-    )
-    return Frame(frame.view, frame.camera.to(device), (black, white))
