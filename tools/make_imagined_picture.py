@@ -17,7 +17,7 @@ from vivant.splat import rasterize
 
 RECIPES = ("quick", "refine", "gas")
 AZIMUTHS = (45.0, 90.0, 180.0, 270.0)
-SIZE = (200, 440)
+SIZE = (240, 440)
 """Width and height of one figure."""
 
 
