@@ -23,7 +23,7 @@ from dressed import grey_start, read_dressed, round_cameras, some_poses, take_vi
 from vivant.body import forward_kinematics
 from vivant.core.images import write_image
 from vivant.core.run import Context
-from vivant.mesh import rasterize_mesh
+from vivant.mesh import interpolate, rasterize_mesh, vertex_normals
 from vivant.reconstruct import ReconstructConfig, reconstruct
 from vivant.reconstruct.losses import LossConfig, image_loss, make_target
 from vivant.reconstruct.optimise import Fit
@@ -93,6 +93,11 @@ def tell_parts(start: Avatar, views: Views) -> None:
         "L1 + SSIM + mask with gradient, 512² full": lambda: loss("numba"),
         "the same in plain torch": lambda: loss("reference"),
         "mesh rasteriser, 512²": lambda: rasterize_mesh(rig.verts, rig.faces, views.cameras),
+        "the same with the corners' normals": lambda: interpolate(
+            rasterize_mesh(rig.verts, rig.faces, views.cameras),
+            rig.faces,
+            vertex_normals(rig.verts, rig.faces),
+        ),
         "a whole step": fit._step,
     }
     print(f"{SPLATS} splats, crop of {frame.camera.width} x {frame.camera.height}; ms (cpu)")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-HELD = (signal.SIGINT, signal.SIGTERM)
+HELD = (int(signal.SIGINT), int(signal.SIGTERM))
 
 
 @contextmanager

@@ -57,11 +57,15 @@ def interpolate(
     buffers: MeshBuffers, faces: Int[Tensor, "faces 3"], attribute: Float[Tensor, "verts channels"]
 ) -> Float[Tensor, "views height width channels"]:
     """Spread a per-corner attribute over the pixels; 0 where nothing is. Differentiable in the attribute."""
-    hit = buffers.face >= 0
-    corners = faces.long()[buffers.face[hit].long()]
-    values = (attribute[corners] * buffers.barycentric[hit][..., None].to(attribute)).sum(1)
-    picture = attribute.new_zeros(*buffers.face.shape, attribute.shape[1])
-    return picture.masked_scatter(hit[..., None], values)
+    face = buffers.face.reshape(-1)
+    hit = (face >= 0).nonzero()[:, 0]
+    corners = faces.index_select(0, face.index_select(0, hit)).long()
+    weights = buffers.barycentric.reshape(-1, 3).index_select(0, hit).to(attribute)
+    values = torch.stack(
+        [attribute.index_select(0, corners[:, corner]) * weights[:, corner, None] for corner in range(3)]
+    ).sum(0)
+    picture = attribute.new_zeros(len(face), attribute.shape[1]).index_copy(0, hit, values)
+    return picture.reshape(*buffers.face.shape, attribute.shape[1])
 
 
 def _refuse_bad_mesh(verts_world: Tensor, faces: Tensor) -> None:
