@@ -138,7 +138,8 @@ def _imagine(
 ) -> Views:
     network, card = load_view_generator(config.weights)
     # bfloat16 where the hardware has it: a quarter of the time on a processor, the same pictures to the eye.
-    network = network.to(context.device, working_dtype(context.device)).to(memory_format=torch.channels_last)
+    network = network.to(context.device, working_dtype(context.device))
+    network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     size = network.config.size
     cameras = cameras.resized(size, size)
     photo = frame_photo(person, avatar, size)
