@@ -79,3 +79,26 @@ def test_the_avatar_is_not_changed() -> None:
     before = avatar.splats.means.clone()
     pose_avatar(avatar, replace(rest_pose(len(avatar.rig.joint_names)), root=torch.ones(3)))
     assert torch.equal(before, avatar.splats.means)
+
+
+def test_dual_quaternions_keep_the_girth_of_a_twisted_wrist() -> None:
+    """A linear blend of a turn and none shrinks what lies between; dual quaternions do not (Kavan 2007)."""
+    avatar = fakes.avatar()
+    rig, pose = avatar.rig, rest_pose(len(avatar.rig.joint_names))
+    hand = rig.joint("wrist.L")
+    along = rig.joints_world[hand] - rig.joints_world[rig.joint_parents[hand]]
+    along = torch.nn.functional.normalize(along, dim=0)
+    pose.local_quats[hand] = quats_from_rotvecs(2.6 * along)
+
+    def girth(means: torch.Tensor) -> torch.Tensor:
+        apart = means - rig.joints_world[hand]
+        return (apart - (apart @ along)[:, None] * along).norm(dim=1)
+
+    moved = pose_avatar(avatar, pose, stretch=False).means
+    kept = pose_avatar(avatar, pose, blend="dual_quaternion").means
+    between = (avatar.binding.skin_joints == hand) & (avatar.binding.skin_weights - 0.5).abs().lt(0.25)
+    here = between.any(1)
+    assert int(here.sum()) > 3
+    before = girth(avatar.splats.means)[here]
+    assert float((girth(moved)[here] / before).mean()) < 0.8
+    assert float((girth(kept)[here] / before).mean()) > 0.95

@@ -43,6 +43,15 @@ def test_animate_makes_a_folder_of_transparent_pictures(vivant: Vivant, avatar: 
     assert "4 files" in out
 
 
+def test_animate_blends_joints_as_asked(vivant: Vivant, avatar: Path) -> None:
+    films = []
+    for skinning in ("linear", "dual_quaternion"):
+        path = avatar.parent / f"{skinning}.webp"
+        vivant("animate", avatar, "-o", path, "--fps", "1", "--size", "48", "64", "--skinning", skinning)
+        films.append(path.read_bytes())
+    assert films[0] != films[1]
+
+
 def test_animate_tells_progress_as_json(vivant: Vivant, avatar: Path) -> None:
     _, out, _ = vivant(
         "animate", avatar, "-o", avatar.parent / "a.webp", "--fps", "1", "--size", "48", "64", "--json"

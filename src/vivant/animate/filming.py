@@ -16,7 +16,7 @@ from vivant.animate.studio import Studio
 from vivant.core.cameras import Cameras, orbit
 from vivant.core.errors import BadInputError
 from vivant.records import Avatar, Motion, Pose, Rendering, Splats
-from vivant.splat import rasterize
+from vivant.splat import Blend, rasterize
 
 Background = Literal["studio", "white", "black", "transparent"]
 
@@ -42,6 +42,10 @@ class Shot:
 
     background: Background = "studio"
     """What is behind: a light room with a shadow on the floor, a plain colour, or nothing."""
+
+    skinning: Blend = "linear"
+    """How joints blend: as viewers and engines do it, or dual quaternions, which keep the volume of twisted
+    wrists and shoulders."""
 
     def __post_init__(self) -> None:
         """Check what a camera can do.
@@ -71,7 +75,7 @@ def draw(avatar: Avatar, shot: Shot | None = None, pose: Pose | None = None) -> 
         BadInputError: If the pose is of another rig.
     """
     shot = shot or Shot()
-    splats = pose_avatar(avatar, pose or standing(avatar.rig))
+    splats = pose_avatar(avatar, pose or standing(avatar.rig), blend=shot.skinning)
     return rasterize(splats, aim(avatar, [splats], shot))
 
 
@@ -84,7 +88,7 @@ def picture(
         BadInputError: If the pose is of another rig.
     """
     shot = shot or Shot()
-    splats = pose_avatar(avatar, pose or standing(avatar.rig))
+    splats = pose_avatar(avatar, pose or standing(avatar.rig), blend=shot.skinning)
     cameras = aim(avatar, [splats], shot)
     return _composed(splats, cameras, _studio(shot))
 
@@ -98,11 +102,11 @@ def play(avatar: Avatar, motion: Motion, shot: Shot | None = None) -> Iterator[F
     shot = shot or Shot()
     cameras = aim(avatar, _sampled(avatar, motion), shot)
     studio = _studio(shot)
-    for splats in posed_frames(avatar, motion):
+    for splats in posed_frames(avatar, motion, shot.skinning):
         yield _composed(splats, cameras, studio)
 
 
-def posed_frames(avatar: Avatar, motion: Motion) -> Iterator[Splats]:
+def posed_frames(avatar: Avatar, motion: Motion, blend: Blend = "linear") -> Iterator[Splats]:
     """An avatar's splats in each frame of a motion, its face included.
 
     Raises:
@@ -113,7 +117,7 @@ def posed_frames(avatar: Avatar, motion: Motion) -> Iterator[Splats]:
         avatar, expressions = with_expressions(avatar, motion.action_names)
     for frame in range(len(motion)):
         weights = None if motion.actions is None else motion.actions[frame]
-        yield pose_avatar(avatar, _moment(motion, frame), expressions, weights)
+        yield pose_avatar(avatar, _moment(motion, frame), expressions, weights, blend=blend)
 
 
 def turntable(
@@ -125,7 +129,7 @@ def turntable(
         BadInputError: If the pose is of another rig.
     """
     shot = shot or Shot()
-    splats = pose_avatar(avatar, pose or standing(avatar.rig))
+    splats = pose_avatar(avatar, pose or standing(avatar.rig), blend=shot.skinning)
     cameras = aim(avatar, [splats], shot, [-360 * step / count for step in range(count)])
     studio = _studio(shot)
     for step in range(count):
@@ -146,10 +150,10 @@ def showreel(
     eased = [-360 * _eased(step / turn_frames) for step in range(turn_frames)]
     cameras = aim(avatar, moments, shot, [*eased, 0.0])
     studio = _studio(shot)
-    first = pose_avatar(avatar, _moment(motion, 0))
+    first = pose_avatar(avatar, _moment(motion, 0), blend=shot.skinning)
     for step in range(turn_frames):
         yield _composed(first, cameras[step], studio)
-    for splats in posed_frames(avatar, motion):
+    for splats in posed_frames(avatar, motion, shot.skinning):
         yield _composed(splats, cameras[turn_frames], studio)
 
 

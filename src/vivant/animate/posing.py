@@ -7,7 +7,7 @@ from vivant.animate.face import Expressions
 from vivant.body import forward_kinematics, stretch_splats
 from vivant.core.errors import BadInputError
 from vivant.records import Avatar, Pose, Splats
-from vivant.splat import pose_splats
+from vivant.splat import Blend, pose_splats
 
 
 def pose_avatar(
@@ -16,6 +16,7 @@ def pose_avatar(
     expressions: Expressions | None = None,
     weights: Float[Tensor, " actions"] | None = None,
     *,
+    blend: Blend = "linear",
     stretch: bool = True,
 ) -> Splats:
     """Carry an avatar's splats into one pose, in world axes.
@@ -25,7 +26,9 @@ def pose_avatar(
         pose: One moment.
         expressions: How its face moves, from `expressions_of`; None: as in the photo.
         weights: How strong each of their actions is, 0 to 1.
-        stretch: Whether splats stretch with the skin where it bends far. Their places do not depend on it.
+        blend: How joints blend, as in `vivant.splat.pose_splats`.
+        stretch: Whether splats stretch with the skin where it bends far. Their places do not depend on it. With
+            dual quaternions they never do: what stretches is the skin of a linear blend.
 
     Raises:
         BadInputError: If the pose is of another rig, has a frames axis, or holds values that are not finite.
@@ -40,7 +43,7 @@ def pose_avatar(
     splats = avatar.splats
     if expressions is not None and weights is not None:
         splats = expressions.apply(splats, weights)
-    posed = pose_splats(splats, avatar.binding, world_from_rest)
-    if not stretch:
+    posed = pose_splats(splats, avatar.binding, world_from_rest, blend=blend)
+    if not stretch or blend != "linear":
         return posed
     return stretch_splats(posed, splats, avatar.binding, rig, world_from_rest)

@@ -61,6 +61,9 @@ class AnimateOptions:
     background: Literal["studio", "white", "black", "transparent"] = "studio"
     """What is behind. Transparent is for .webp, .gif and .png; .mp4 knows none and becomes white."""
 
+    skinning: Literal["linear", "dual_quaternion"] = "linear"
+    """How joints blend: as viewers and engines do it, or so that twisted wrists and shoulders keep their volume."""
+
     json: bool = False
     """Print one JSON event a line instead of a bar."""
 
@@ -94,7 +97,7 @@ def run(arguments: list[str]) -> int:
     path = options.out or options.avatar.with_suffix(f".{label}.mp4")
     keep_motion = path.suffix.lower() == ".motion"
     (expect_writable if keep_motion else expect_film)(path)
-    shot = Shot(*options.size, options.azimuth, options.elevation, "none", options.background)
+    shot = Shot(*options.size, options.azimuth, options.elevation, "none", options.background, options.skinning)
     avatar = load_avatar(options.avatar)
     with terminal.listening(as_json=options.json, quiet=options.quiet) as listener:
         run = Run(results_folder() if options.from_film else None, Context(listener=listener))

@@ -65,7 +65,11 @@ class CaptureConfig:
     """Most pictures of a film that are used, taken evenly."""
 
     hold_out: tuple[str, ...] = ()
-    """Names of pictures that the avatar is not fitted to, only measured on."""
+    """Names of a folder's pictures that the avatar is not fitted to, only measured on."""
+
+    film_held_out: int = 0
+    """So many more pictures of a film, between the others, are only measured on. Their poses are found, too,
+    for nobody knows them; the avatar learns nothing from them."""
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -73,7 +77,7 @@ class CaptureConfig:
         Raises:
             BadInputError: If a number is out of range.
         """
-        expect_within(self, pictures=(2, 1000), film_pictures=(2, 1000))
+        expect_within(self, pictures=(2, 1000), film_pictures=(2, 1000), film_held_out=(0, 1000))
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,11 @@ def refit_in(
     """
     if is_film(capture):
         if config.hold_out:
-            raise BadInputError("Pictures of a film have no names; --hold-out is for folders of pictures.")
-        looked = look_at_film(run, capture, config.perceive, config.film_pictures)
+            raise BadInputError(
+                "Pictures of a film have no names; --hold-out is for folders of pictures. Give --film-held-out "
+                "and how many."
+            )
+        looked = look_at_film(run, capture, config.perceive, config.film_pictures, config.film_held_out)
     else:
         looked = look_at_folder(run, capture, config.perceive, config.pictures, config.hold_out)
     names, persons = looked.names, looked.persons
@@ -152,13 +159,13 @@ def refit_in(
     else:
         # Pictures held out tell neither pose nor size of the world.
         telling = tuple(
-            blindfold(p) if n in config.hold_out else p for n, p in zip(names, persons, strict=True)
+            blindfold(p) if n in looked.held_out else p for n, p in zip(names, persons, strict=True)
         )
         placed = run(fit_studio, avatar, telling, looked.cameras, config.fit)
     _tell(run, placed, names)
     if photo is not None:
         placed, persons, names = with_photo(placed, avatar), (*persons, photo), (*names, PHOTO)
-    return _fit(run, avatar, placed, persons, names, config, capture)
+    return _fit(run, avatar, placed, persons, names, looked.held_out, config, capture)
 
 
 def _tell(run: Run, placed: Placed, names: tuple[str, ...]) -> None:
@@ -174,12 +181,12 @@ def _tell(run: Run, placed: Placed, names: tuple[str, ...]) -> None:
 
 def _fit(
     run: Run, avatar: Avatar, placed: Placed, persons: tuple[Person, ...], names: tuple[str, ...],
-    config: CaptureConfig, capture: Path,
+    held_out: frozenset[str], config: CaptureConfig, capture: Path,
 ) -> Refit:  # fmt: skip
     """Move the splats, and measure before and after."""
     kept = [number for number, is_kept in enumerate(placed.kept.tolist()) if is_kept]
-    fitted = tuple(number for number in kept if names[number] not in config.hold_out)
-    measured = (*fitted, *(number for number in kept if names[number] in config.hold_out))
+    fitted = tuple(number for number in kept if names[number] not in held_out)
+    measured = (*fitted, *(number for number in kept if names[number] in held_out))
     views = views_from_capture(persons, placed, fitted)
     settings = _resumable(run, config.refit, capture, fitted)
     better = run(reconstruct, avatar, views, settings)
@@ -193,7 +200,7 @@ def _fit(
         shown_names = tuple(names[number] for number in measured)
         every = views_from_capture(persons, placed, measured)
         before, after = shown(avatar, every), shown(better, every)
-        scores = _scores(view_scores(every, shown_names, before, after), shown_names, config)
+        scores = _scores(view_scores(every, shown_names, before, after), shown_names, held_out)
     better = _signed(better, avatar, config, len(fitted), capture)
     return Refit(better, scores, every, shown_names, before, after)
 
@@ -219,11 +226,11 @@ def shown(avatar: Avatar, views: Views) -> Shown:
     return Shown(torch.stack(colors), torch.stack(alphas))
 
 
-def _scores(per_view: tuple[Score, ...], names: tuple[str, ...], config: CaptureConfig) -> Scores:
+def _scores(per_view: tuple[Score, ...], names: tuple[str, ...], held_out: frozenset[str]) -> Scores:
     summary = []
     groups = {
-        "fitted": tuple(name for name in names if name not in config.hold_out),
-        "held out": tuple(name for name in names if name in config.hold_out),
+        "fitted": tuple(name for name in names if name not in held_out),
+        "held out": tuple(name for name in names if name in held_out),
     }
     for group, members in groups.items():
         for when in ("before", "after"):

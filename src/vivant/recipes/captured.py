@@ -36,6 +36,9 @@ class Looked:
     cameras: tuple[Cameras, ...] | None
     """Of the whole pictures; None for a film, whose camera nobody knows."""
 
+    held_out: frozenset[str] = frozenset()
+    """Names of pictures that are only measured on."""
+
 
 def is_film(capture: Path) -> bool:
     """Whether a capture is a film: a file, and no cameras file."""
@@ -79,7 +82,7 @@ def look_at_folder(
                 cameras.append(camera)
             context.advance((number + 1) / len(pictures))
     _tell(run.context, reasons, len(pictures))
-    return Looked(tuple(names), tuple(persons), tuple(cameras))
+    return Looked(tuple(names), tuple(persons), tuple(cameras), frozenset(wanted))
 
 
 def _evenly(run: Run, pictures: tuple[CapturePicture, ...], most: int) -> tuple[CapturePicture, ...]:
@@ -89,21 +92,28 @@ def _evenly(run: Run, pictures: tuple[CapturePicture, ...], most: int) -> tuple[
     return tuple(pictures[int(number * len(pictures) / most)] for number in range(most))
 
 
-def look_at_film(run: Run, film: Path, config: PerceiveConfig, most: int) -> Looked:
+def look_at_film(run: Run, film: Path, config: PerceiveConfig, most: int, held_out: int) -> Looked:
     """Find the person in pictures of a film, taken evenly.
+
+    Args:
+        run: Keeps what was seen in each picture.
+        film: The file.
+        config: How to look.
+        most: At most so many pictures are for fitting.
+        held_out: So many more, between the others, are only measured on.
 
     Raises:
         BadFileError: If the film cannot be read.
         NoPersonError: If no picture shows the person.
     """
-    names, persons = [], []
+    names, persons, only_measured = [], [], []
     reasons: list[str] = []
     with run.step("look_at_capture") as context:
         count = sum(1 for _ in read_video(film, COUNTED_FPS, 64, COUNTED_MOST))
-        chosen = {int((number + 0.5) * count / most) for number in range(most)} if count > most else None
+        chosen, measured = _chosen(count, most, held_out)
         side = round(1.5 * config.max_height)
         for number, pixels in enumerate(read_video(film, COUNTED_FPS, side, COUNTED_MOST)):
-            if chosen is not None and number not in chosen:
+            if number not in chosen:
                 continue
             name = f"{film.name} at {number / COUNTED_FPS:.1f} s"
             size = (pixels.shape[1], pixels.shape[0])
@@ -113,9 +123,18 @@ def look_at_film(run: Run, film: Path, config: PerceiveConfig, most: int) -> Loo
             if person is not None:
                 names.append(name)
                 persons.append(person)
+                only_measured += [name] * (number in measured)
             context.advance((number + 1) / count)
-    _tell(run.context, reasons, most)
-    return Looked(tuple(names), tuple(persons), None)
+    _tell(run.context, reasons, len(chosen))
+    return Looked(tuple(names), tuple(persons), None, frozenset(only_measured))
+
+
+def _chosen(count: int, most: int, held_out: int) -> tuple[set[int], set[int]]:
+    """Numbers of a film's pictures that are looked at, evenly; and of those among them that are held out."""
+    held_out = min(held_out, max(count - 2, 0))
+    total = min(count, most + held_out)
+    every = [int((number + 0.5) * count / total) for number in range(total)]
+    return set(every), {every[int((number + 0.5) * total / held_out)] for number in range(held_out)}
 
 
 def _person(run: Run, photo: Photo, config: PerceiveConfig, reasons: list[str]) -> Person | None:

@@ -3,6 +3,6 @@
 from vivant.splat.averaged import rasterize_averaged
 from vivant.splat.harmonics import colors_from_sh, sh_from_colors
 from vivant.splat.rasterizer import rasterize
-from vivant.splat.skinning import pose_splats
+from vivant.splat.skinning import Blend, pose_splats
 
-__all__ = ["colors_from_sh", "pose_splats", "rasterize", "rasterize_averaged", "sh_from_colors"]
+__all__ = ["Blend", "colors_from_sh", "pose_splats", "rasterize", "rasterize_averaged", "sh_from_colors"]
