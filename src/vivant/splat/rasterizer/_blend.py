@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 
+from vivant.core.instructions import leading_zeros, prefetch, prefetch_to_write, trailing_zeros
 from vivant.core.jit import kernel, part
+from vivant.core.tiles import TILE, next_tile, tile_box
 from vivant.splat.rasterizer._lanes import COUNT, Memory, traced
 from vivant.splat.rasterizer._limits import ALPHA_LEAST, ALPHA_MOST, TRANSMITTANCE_LEAST
 from vivant.splat.rasterizer._project import (
@@ -23,23 +25,17 @@ from vivant.splat.rasterizer._project import (
     RECORD,
     ROWS,
     SLOPE,
-    TILE,
 )
 from vivant.splat.rasterizer._vectors import (
     align_stack,
     bits_ge,
     exp2,
     iota,
-    leading_zeros,
     load,
     maximum,
     minimum,
-    prefetch,
-    prefetch_to_write,
     spread,
     store,
-    take_ticket,
-    trailing_zeros,
     where_ge,
 )
 
@@ -79,12 +75,10 @@ def blend_tiles(
     Group -1 writes colour, depth and alpha; group 0 and up write four channels of `extra` each.
     """
     while True:
-        turn = take_ticket(ticket)
-        if turn >= tile_order.shape[0]:
+        tile = next_tile(ticket, tile_order)
+        if tile < 0:
             break
-        tile = tile_order[turn]
-        left, top = (tile % tiles_across) * TILE, (tile // tiles_across) * TILE
-        right, bottom = min(left + TILE, width), min(top + TILE, height)
+        left, right, top, bottom = tile_box(tile, tiles_across, width, height)
         begin, end = tile_starts[tile], tile_starts[tile + 1]
         if begin < end:
             planes[: FORWARD_PLANES * PLANE] = ZERO

@@ -10,7 +10,9 @@ v d, v d^2, v o, v d o, v o^2, then the gradient of the payload.
 
 import numpy as np
 
+from vivant.core.instructions import leading_zeros, prefetch, trailing_zeros
 from vivant.core.jit import kernel, part
+from vivant.core.tiles import TILE, next_tile, tile_box
 from vivant.splat.rasterizer._blend import (
     AHEAD,
     ALL_ROWS,
@@ -45,22 +47,17 @@ from vivant.splat.rasterizer._project import (
     RECORD,
     ROWS,
     SLOPE,
-    TILE,
 )
 from vivant.splat.rasterizer._vectors import (
     align_stack,
     exp2,
     iota,
-    leading_zeros,
     load,
     maximum,
     minimum,
-    prefetch,
     spread,
     store,
     sum_lanes,
-    take_ticket,
-    trailing_zeros,
     where_ge,
 )
 
@@ -77,15 +74,13 @@ def blend_tiles_backward(
 ):  # fmt: skip
     """Fill the slots of all splats; threads draw tickets for tiles. `deep` tells that depth has a gradient."""
     while True:
-        turn = take_ticket(ticket)
-        if turn >= tile_order.shape[0]:
+        tile = next_tile(ticket, tile_order)
+        if tile < 0:
             break
-        tile = tile_order[turn]
         begin, end = tile_starts[tile], tile_starts[tile + 1]
         if begin == end:
             continue
-        left, top = (tile % tiles_across) * TILE, (tile // tiles_across) * TILE
-        right, bottom = min(left + TILE, width), min(top + TILE, height)
+        left, right, top, bottom = tile_box(tile, tiles_across, width, height)
         _empty_planes(planes, right - left, bottom - top, group >= 0)
         open_tile(planes, open_rows, right - left, bottom - top)
         if group < 0:

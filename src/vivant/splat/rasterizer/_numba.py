@@ -9,11 +9,12 @@ from torch import Tensor
 
 from vivant.core.errors import BadInputError
 from vivant.core.threads import run_on_threads, thread_count
+from vivant.core.tiles import fullest_first, start_tiles, tiles_along
 from vivant.core.workspace import Workspace
 from vivant.splat.rasterizer import _blend, _blend_backward, _project, _project_backward, _sort
 from vivant.splat.rasterizer._geometry import CAMERA
 from vivant.splat.rasterizer._limits import MARGIN
-from vivant.splat.rasterizer._project import RECORD, TILE
+from vivant.splat.rasterizer._project import RECORD
 from vivant.splat.rasterizer._project_backward import CHUNK, SCRATCH
 from vivant.splat.rasterizer._request import Blended, Request, expect_finite_splats
 
@@ -45,12 +46,12 @@ class Settings:
     @property
     def tiles_across(self) -> int:
         """Tiles in a row of the picture."""
-        return -(-self.width // TILE)
+        return tiles_along(self.width)
 
     @property
     def num_tiles(self) -> int:
         """Tiles in the picture."""
-        return self.tiles_across * -(-self.height // TILE)
+        return self.tiles_across * tiles_along(self.height)
 
 
 @dataclass(frozen=True)
@@ -235,24 +236,24 @@ def _sort_view(cloud: Cloud, camera: np.ndarray, settings: Settings, channels: i
 
     def count(thread: int) -> None:
         begin, end = drawn * thread // threads, drawn * (thread + 1) // threads
-        _sort.count_tiles(
+        _sort.copy_and_count(
             begin, end, records, order, sorted_records[0], integers, settings.tiles_across, counts[thread]
         )
 
     def fill(thread: int) -> None:
         begin, end = drawn * thread // threads, drawn * (thread + 1) // threads
-        _sort.fill_tiles(
+        _sort.list_splats(
             begin, end, integers, slots, settings.tiles_across, counts[thread], tile_splats, tile_slots
         )
         for group in range(groups):
             _sort.copy_payload(begin, end, sorted_records[0], integers, extra, group, sorted_records[1 + group])
 
     run_on_threads(count, threads)
-    _sort.start_tiles(counts, starts)
+    start_tiles(counts, starts)
     run_on_threads(fill, threads)
-    # The fullest tiles first, so that no thread starts a long one last.
-    tile_order = np.argsort(starts[:-1] - starts[1:], kind="stable").astype(np.int32)
-    return Sketch(camera, records, sorted_records, slots, tile_order, starts, tile_splats, tile_slots, space)
+    return Sketch(
+        camera, records, sorted_records, slots, fullest_first(starts), starts, tile_splats, tile_slots, space
+    )
 
 
 def _blend_view(

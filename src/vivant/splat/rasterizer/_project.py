@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from vivant.core.jit import kernel, part
+from vivant.core.tiles import touched_tiles
 from vivant.splat.rasterizer._geometry import (
     ANTIALIASED,
     FOCAL,
@@ -42,10 +43,6 @@ ZERO = np.float32(0)
 
 NEVER = np.uint32(0xFFFFFFFF)
 """Sorting key of a splat that is not drawn."""
-
-TILE_BITS = 6
-TILE = 1 << TILE_BITS
-"""Pixels along a side of a tile. 64, so that a tile's rows fit one integer's bits."""
 
 RECORD = 16
 """Numbers in a splat's record: 64 bytes, one line of cache."""
@@ -182,5 +179,4 @@ def _write_record(splat, lane, scratch, records, integers, keys, tiles):
     integers[splat, ROWS] = top | (bottom << 16)
     integers[splat, NUMBER] = splat
     keys[splat] = float_bits(records[splat, PAYLOAD + 3])
-    across = (right >> TILE_BITS) - (left >> TILE_BITS) + 1
-    tiles[splat] = across * ((bottom >> TILE_BITS) - (top >> TILE_BITS) + 1)
+    tiles[splat] = touched_tiles(left, right + 1, top, bottom + 1)

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from vivant.core.instructions import prefetch
 from vivant.core.jit import kernel, part
+from vivant.core.tiles import count_box, list_box
 from vivant.splat.rasterizer._lanes import COUNT
-from vivant.splat.rasterizer._project import COLUMNS, NEVER, NUMBER, PAYLOAD, RECORD, ROWS, TILE_BITS
-from vivant.splat.rasterizer._vectors import load, prefetch, store
+from vivant.splat.rasterizer._project import COLUMNS, NEVER, NUMBER, PAYLOAD, RECORD, ROWS
+from vivant.splat.rasterizer._vectors import load, store
 
 DIGIT = 12
 """Bits that one pass sorts by."""
@@ -90,7 +92,7 @@ def start_slots(tiles, slots):
 
 
 @kernel
-def count_tiles(begin, end, records, order, sorted_records, sorted_integers, tiles_across, counts):
+def copy_and_count(begin, end, records, order, sorted_records, sorted_integers, tiles_across, counts):
     """Copy records into depth order, and count how many go into each tile."""
     counts[:] = 0
     for i in range(begin, end):
@@ -98,38 +100,23 @@ def count_tiles(begin, end, records, order, sorted_records, sorted_integers, til
             prefetch(records, order[i + AHEAD] * RECORD)
         store(sorted_records, i * RECORD, load(records, order[i] * RECORD))
         store(sorted_records, i * RECORD + COUNT, load(records, order[i] * RECORD + COUNT))
-        columns, rows = sorted_integers[i, COLUMNS], sorted_integers[i, ROWS]
-        for row in range((rows & 0xFFFF) >> TILE_BITS, ((rows >> 16) >> TILE_BITS) + 1):
-            for column in range((columns & 0xFFFF) >> TILE_BITS, ((columns >> 16) >> TILE_BITS) + 1):
-                counts[row * tiles_across + column] += 1
+        left, right, top, bottom = _pixel_box(sorted_integers, i)
+        count_box(left, right, top, bottom, tiles_across, counts)
 
 
 @kernel
-def start_tiles(counts, tile_starts):
-    """Turn counts (threads, tiles) into first places; thread 0's splats, which are nearer, come first."""
-    total = 0
-    for tile in range(counts.shape[1]):
-        tile_starts[tile] = total
-        for thread in range(counts.shape[0]):
-            count = counts[thread, tile]
-            counts[thread, tile] = total
-            total += count
-    tile_starts[counts.shape[1]] = total
-
-
-@kernel
-def fill_tiles(begin, end, sorted_integers, slots, tiles_across, places, tile_splats, tile_slots):
+def list_splats(begin, end, sorted_integers, slots, tiles_across, places, tile_splats, tile_slots):
     """List for each tile its splats, nearest first, and the slots of their gradients."""
     for i in range(begin, end):
-        columns, rows = sorted_integers[i, COLUMNS], sorted_integers[i, ROWS]
+        left, right, top, bottom = _pixel_box(sorted_integers, i)
         slot = slots[sorted_integers[i, NUMBER]]
-        for row in range((rows & 0xFFFF) >> TILE_BITS, ((rows >> 16) >> TILE_BITS) + 1):
-            for column in range((columns & 0xFFFF) >> TILE_BITS, ((columns >> 16) >> TILE_BITS) + 1):
-                tile = row * tiles_across + column
-                place = places[tile]
-                places[tile] = place + 1
-                tile_splats[place], tile_slots[place] = i, slot
-                slot += 1
+        list_box(left, right, top, bottom, tiles_across, places, tile_splats, i, tile_slots, slot)
+
+
+@part
+def _pixel_box(integers, i):
+    columns, rows = integers[i, COLUMNS], integers[i, ROWS]
+    return columns & 0xFFFF, (columns >> 16) + 1, rows & 0xFFFF, (rows >> 16) + 1
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""A numba type for eight float32 numbers, for loops that carry them along; and some machine instructions.
+"""A numba type for eight float32 numbers, for loops that carry them along.
 
 The arithmetic is that of `_lanes`. Arrays are addressed by flat element numbers and must be C-contiguous;
 nothing checks the bounds.
@@ -11,11 +11,10 @@ from typing import Any
 import numba
 import numba.extending
 from llvmlite import ir
-from numba.core import cgutils
 from numba.core.typing import templates
 
 from vivant.splat.rasterizer import _lanes
-from vivant.splat.rasterizer._lanes import COUNT, FLOATS, I32, I64, INTS, Lanes, Memory, broadcast
+from vivant.splat.rasterizer._lanes import COUNT, FLOATS, I32, INTS, Lanes, Memory, broadcast
 
 # numba's stubs know neither these modules' contents nor what its decorators make of functions.
 types: Any = numba.types
@@ -186,26 +185,6 @@ def store(typing_context, array, index, value):
 
 
 @intrinsic
-def trailing_zeros(typing_context, value):
-    """How many low bits are 0."""
-
-    def generate(context, builder, sig, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), generate
-
-
-@intrinsic
-def leading_zeros(typing_context, value):
-    """How many high bits are 0."""
-
-    def generate(context, builder, sig, args):
-        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), generate
-
-
-@intrinsic
 def float_bits(typing_context, value):
     """The bits of a float32; those of positive numbers sort like the numbers."""
 
@@ -213,47 +192,6 @@ def float_bits(typing_context, value):
         return builder.bitcast(args[0], I32)
 
     return types.uint32(types.float32), generate
-
-
-@intrinsic
-def take_ticket(typing_context, counter):
-    """Raise `counter[0]` by one for all threads, and give what it was."""
-
-    def generate(context, builder, sig, args):
-        start = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.atomic_rmw("add", start, ir.Constant(I64, 1), "monotonic")
-
-    return types.int64(counter), generate
-
-
-@intrinsic
-def prefetch(typing_context, array, index):
-    """Ask the memory for what will be read soon."""
-
-    def generate(context, builder, sig, args):
-        return _prefetch(context, builder, sig, args, writes=0)
-
-    return types.void(array, index), generate
-
-
-@intrinsic
-def prefetch_to_write(typing_context, array, index):
-    """Ask the memory for what will be written soon."""
-
-    def generate(context, builder, sig, args):
-        return _prefetch(context, builder, sig, args, writes=1)
-
-    return types.void(array, index), generate
-
-
-def _prefetch(context: Any, builder: Any, sig: Any, args: Any, writes: int) -> Any:
-    index = context.cast(builder, args[1], sig.args[1], types.intp)
-    start = context.make_array(sig.args[0])(context, builder, args[0]).data
-    place = builder.bitcast(builder.gep(start, [index]), ir.IntType(8).as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [place, *(ir.Constant(I32, number) for number in (writes, 3, 1))])
-    return context.get_dummy_value()
 
 
 @intrinsic
