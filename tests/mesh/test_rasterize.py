@@ -58,6 +58,24 @@ def test_every_pixel_sees_what_a_ray_through_it_hits(seed: int, count: int, orth
     np.testing.assert_allclose(drawn.depth[0].numpy()[~differ], depth[~differ], rtol=2e-5, atol=1e-6)
 
 
+@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 1.0, 8.0]), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_small_and_large_triangles_are_drawn_alike_in_all_tiles(
+    seed: int, size: float, orthographic: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    middles = rng.uniform([-1.5, -1.5, 1.5], [1.5, 1.5, 3.0], (25, 3))[:, None]
+    verts = (middles + size * rng.normal(size=(25, 3, 3))).reshape(-1, 3).astype(np.float32)
+    faces = np.arange(75).reshape(-1, 3)
+    # Three tiles by two; those at the rims are narrow.
+    cameras = camera(orthographic=orthographic, focal=40.0 if orthographic else 80.0, width=133, height=70)
+    depth, face = cast_rays(verts, faces, cameras)
+    drawn = rasterize_mesh(torch.from_numpy(verts), torch.from_numpy(faces), cameras)
+    differ = drawn.face[0].numpy() != face
+    assert differ.sum() <= 1
+    np.testing.assert_allclose(drawn.depth[0].numpy()[~differ], depth[~differ], rtol=2e-5, atol=1e-6)
+
+
 def test_a_point_is_the_barycentric_mean_of_its_corners_in_space() -> None:
     verts = torch.tensor([[-2.0, -1.5, 1.0], [3.0, -1.0, 6.0], [-0.5, 2.5, 3.0]])
     faces = torch.tensor([[0, 1, 2]])
@@ -100,12 +118,16 @@ def test_neighbouring_triangles_leave_no_gaps(orthographic: bool) -> None:
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
-    verts, faces = grid(20)
-    views = orbit(torch.tensor([0.0, 0.0, 2.0]), [0.0, 60.0], extent=4.0, width=130, height=97)
-    one, three = (rasterize_mesh(verts, faces, views, threads=threads) for threads in (1, 3))
-    assert torch.equal(one.depth, three.depth)
-    assert torch.equal(one.face, three.face)
-    assert torch.equal(one.barycentric, three.barycentric)
+    verts, faces = grid(45)
+    # Enough triangles that threads share them out, and each of them again at the same place.
+    faces = torch.cat([faces, faces])
+    views = orbit(torch.tensor([0.0, 0.0, 2.0]), [0.0, 60.0], extent=4.0, width=330, height=197)
+    one, *others = (rasterize_mesh(verts, faces, views, threads=threads) for threads in (1, 2, 3, 7))
+    for other in others:
+        assert torch.equal(one.depth, other.depth)
+        assert torch.equal(one.face, other.face)
+        assert torch.equal(one.barycentric, other.barycentric)
+    assert int(one.face.max()) < len(faces) // 2, "of equally near triangles the first is seen"
 
 
 def test_views_come_in_the_order_of_the_cameras() -> None:

@@ -5,6 +5,8 @@ pixel sees has barycentrics proportional to M^-1 (x, y, 1): three linear functio
 the edges. A fourth linear function says how near the point is: 1 / z, or -z for an orthographic camera.
 
 Neighbours evaluate their common edge with the same numbers but for the sign, so there are no gaps.
+
+Threads draw tiles of the picture (`core.tiles`), each tile's triangles in the order of the mesh.
 """
 
 import math
@@ -15,15 +17,39 @@ import torch
 from torch import Tensor
 
 from vivant.core.cameras import Cameras
+from vivant.core.instructions import prefetch, trailing_zeros
 from vivant.core.jit import kernel, part
 from vivant.core.threads import run_on_threads, take_turns, thread_count
+from vivant.core.tiles import (
+    count_box,
+    fill_tiles,
+    fullest_first,
+    next_tile,
+    start_tiles,
+    tile_box,
+    tiles_along,
+)
 from vivant.core.workspace import Workspace
 
 BANDS = 4
-"""Each thread draws about so many bands of the picture; all triangles are looked at for each band."""
+"""Each thread turns about so many bands of rows into depth and barycentrics."""
 
-CORNER_0, CORNER_1, CORNER_2, NEARNESS, FUNCTIONS = 0, 3, 6, 9, 12
-"""Places of the four linear functions of a triangle: factors of column and row, and a constant."""
+SHARE, PIXELS = 1000, 1 << 15
+"""Another thread is worth its while for so many triangles to prepare, or pixels to fill."""
+
+NARROW, SMALL = 4, 8
+"""A triangle of at most so many columns is drawn by bits. Two widths, known when the loops are compiled."""
+
+AHEAD, LINE = 8, 8
+"""Triangles that memory is asked for before their turn, and float64 numbers in a line of cache."""
+
+uintp = np.uintp
+"""An index that cannot be negative: signed ones cost a comparison."""
+
+NO_PIXEL = np.uint64(0)
+
+NEARNESS, FUNCTIONS = 9, 12
+"""Places of nearness and of the end; each function is factors of column and row, and a constant."""
 
 PLACES = 6
 """Numbers of a projected corner."""
@@ -41,10 +67,8 @@ def rasterize(
     triangles = np.ascontiguousarray(faces.cpu().numpy(), np.int32)
     space = Workspace()
     for view in range(views):
-        seen = find_nearest(
-            space, project_corners(corners, cameras, view), triangles, cameras[view], near, threads,
-            face[view].numpy(),
-        )  # fmt: skip
+        projected = project_corners(corners, cameras, view)
+        seen = find_nearest(space, projected, triangles, cameras[view], near, threads, face[view].numpy())
         _resolve(seen, cameras.orthographic, depth[view].numpy(), barycentric[view].numpy(), threads)
     device = verts_world.device
     return depth.to(device), face.to(device), barycentric.to(device)
@@ -89,42 +113,53 @@ def find_nearest(
         name: Of the result in `space`.
     """
     height, width, orthographic = cameras.height, cameras.width, cameras.orthographic
-    threads = threads or thread_count()
-    functions = space.take(f"{name} functions", (len(faces), FUNCTIONS), np.float64)
-    boxes = space.take(f"{name} boxes", (len(faces), 4), np.int32)
+    threads, across = threads or thread_count(), tiles_along(width)
+    num, tiles = len(faces), across * tiles_along(height)
+    sharing = min(threads, 1 + num // SHARE + height * width // PIXELS)
+    functions = space.take(f"{name} functions", (num, FUNCTIONS), np.float64)
+    boxes = space.take(f"{name} boxes", (num, 4), np.int32)
     nearness = space.take(f"{name} nearness", (height, width), np.float64)
-    if face is None:
-        face = space.take(f"{name} face", (height, width), np.int32)
-    numbers = face
+    numbers = space.take(f"{name} face", (height, width), np.int32) if face is None else face
+    counts = space.take(f"{name} counts", (sharing, tiles), np.int32)
+    starts = space.take(f"{name} tile_starts", (tiles + 1,), np.int32)
+    farthest, nearest = (-math.inf, -near) if orthographic else (0.0, 1 / near)
 
     def prepare(thread: int) -> None:
-        begin, end = len(faces) * thread // threads, len(faces) * (thread + 1) // threads
-        _prepare(begin, end, corners, faces, orthographic, near, width, height, functions, boxes)
+        top, bottom = height * thread // sharing, height * (thread + 1) // sharing
+        numbers[top:bottom], nearness[top:bottom] = -1, farthest
+        begin, end = num * thread // sharing, num * (thread + 1) // sharing
+        _prepare(
+            begin, end, corners, faces, orthographic, near, width, height, functions, boxes, across,
+            counts[thread],
+        )  # fmt: skip
 
-    bands = 1 if threads == 1 else threads * BANDS
+    def fill(thread: int) -> None:
+        begin, end = num * thread // sharing, num * (thread + 1) // sharing
+        fill_tiles(begin, end, boxes, across, counts[thread], tile_faces)
 
-    def draw(band: int) -> None:
-        top, bottom = height * band // bands, height * (band + 1) // bands
-        farthest = -math.inf if orthographic else 0.0
-        nearest = -near if orthographic else 1 / near
-        _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, numbers)
+    def draw(_: int) -> None:
+        _draw_tiles(ticket, order, across, starts, tile_faces, functions, boxes, nearest, nearness, numbers)
 
-    run_on_threads(prepare, threads)
-    take_turns(draw, bands, threads)
+    run_on_threads(prepare, sharing)
+    start_tiles(counts, starts)
+    tile_faces = space.take(f"{name} tile_faces", (int(starts[-1]),), np.int32)
+    run_on_threads(fill, sharing)
+    order, ticket = fullest_first(starts), np.zeros(1, np.int64)
+    run_on_threads(draw, min(threads, tiles))
     return Nearest(functions, nearness, numbers)
 
 
 def _resolve(
     seen: Nearest, orthographic: bool, depth: np.ndarray, barycentric: np.ndarray, threads: int | None
 ) -> None:
-    height, count = len(depth), threads or thread_count()
-    bands = 1 if count == 1 else count * BANDS
+    height, threads = len(depth), min(threads or thread_count(), 1 + depth.size // PIXELS)
+    bands = 1 if threads == 1 else threads * BANDS
 
     def resolve(band: int) -> None:
         top, bottom = height * band // bands, height * (band + 1) // bands
         _resolve_band(top, bottom, seen.functions, orthographic, seen.nearness, seen.face, depth, barycentric)
 
-    take_turns(resolve, bands, count)
+    take_turns(resolve, bands, threads)
 
 
 @kernel
@@ -143,49 +178,72 @@ def _project(corners, cam_from_world, intrinsics, orthographic, out):
 
 
 @kernel
-def _prepare(begin, end, corners, faces, orthographic, near, width, height, functions, boxes):
-    """Write the four functions of triangles, and the box of pixels whose centres each may cover."""
-    for f in range(begin, end):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        boxes[f, 0], boxes[f, 1], boxes[f, 2], boxes[f, 3] = _bound(
-            corners[i], corners[j], corners[k], orthographic, near, width, height
-        )
-        if boxes[f, 0] >= boxes[f, 1] or boxes[f, 2] >= boxes[f, 3]:
+def _prepare(
+    begin, end, corners, faces, orthographic, near, width, height, functions, boxes, tiles_across, counts
+):
+    """Write the four functions of triangles, and the box of pixels whose centres each may cover.
+
+    Unless `counts` is None, it is told how many of them touch each tile.
+    """
+    if counts is not None:
+        counts[:] = 0
+    for face in range(begin, end):
+        f = uintp(face)
+        i, j, k = uintp(faces[f, 0]), uintp(faces[f, 1]), uintp(faces[f, 2])
+        left, right, top, bottom = _bound(corners[i], corners[j], corners[k], orthographic, near, width, height)
+        boxes[f, 0], boxes[f, 1], boxes[f, 2], boxes[f, 3] = left, right, top, bottom
+        if left >= right or top >= bottom:
             boxes[f, 3] = boxes[f, 2]
             continue
-        _cross(corners[j], corners[k], functions[f, CORNER_0:CORNER_1])
-        _cross(corners[k], corners[i], functions[f, CORNER_1:CORNER_2])
-        _cross(corners[i], corners[j], functions[f, CORNER_2:NEARNESS])
-        volume = 0.0
-        for axis in range(3):
-            volume += corners[i, axis] * functions[f, axis]
+        ax, ay, az = _cross(corners, j, k)
+        bx, by, bz = _cross(corners, k, i)
+        cx, cy, cz = _cross(corners, i, j)
+        volume = corners[i, 0] * ax + corners[i, 1] * ay + corners[i, 2] * az
         if volume == 0.0:
             boxes[f, 3] = boxes[f, 2]
             continue
         if volume < 0.0:
             volume = -volume
-            for place in range(NEARNESS):
-                functions[f, place] = -functions[f, place]
+            ax, ay, az, bx, by, bz, cx, cy, cz = -ax, -ay, -az, -bx, -by, -bz, -cx, -cy, -cz
+        functions[f, 0], functions[f, 1], functions[f, 2] = ax, ay, az
+        functions[f, 3], functions[f, 4], functions[f, 5] = bx, by, bz
+        functions[f, 6], functions[f, 7], functions[f, 8] = cx, cy, cz
         a, b, c = 1.0, 1.0, 1.0
         if orthographic:
             a, b, c = -corners[i, 3], -corners[j, 3], -corners[k, 3]
-        for axis in range(3):
-            total = (
-                a * functions[f, axis] + b * functions[f, CORNER_1 + axis] + c * functions[f, CORNER_2 + axis]
-            )
-            functions[f, NEARNESS + axis] = total / volume
+        functions[f, 9] = (a * ax + b * bx + c * cx) / volume
+        functions[f, 10] = (a * ay + b * by + c * cy) / volume
+        functions[f, 11] = (a * az + b * bz + c * cz) / volume
+        if counts is not None:
+            count_box(left, right, top, bottom, tiles_across, counts)
 
 
 @part
-def _cross(a, b, out):
-    out[0] = a[1] * b[2] - a[2] * b[1]
-    out[1] = a[2] * b[0] - a[0] * b[2]
-    out[2] = a[0] * b[1] - a[1] * b[0]
+def _cross(corners, i, j):
+    """Cross product of two corners in homogeneous pixels."""
+    ax, ay, az = corners[i, 0], corners[i, 1], corners[i, 2]
+    bx, by, bz = corners[j, 0], corners[j, 1], corners[j, 2]
+    return ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
 
 
 @part
 def _bound(a, b, c, orthographic, near, width, height):
     """First and last (exclusive) column and row; an empty box if nothing lies before the near plane."""
+    if a[3] > near and b[3] > near and c[3] > near:
+        left, right = min(min(a[4], b[4]), c[4]), max(max(a[4], b[4]), c[4])
+        top, bottom = min(min(a[5], b[5]), c[5]), max(max(a[5], b[5]), c[5])
+    else:
+        left, right, top, bottom = _bound_cut(a, b, c, orthographic, near)
+    if not (left < width and right > 0.0 and top < height and bottom > 0.0):
+        return 0, 0, 0, 0
+    first_column, first_row = math.ceil(max(left, 0.0) - 0.5), math.ceil(max(top, 0.0) - 0.5)
+    last_column, last_row = math.floor(min(right, width) - 0.5), math.floor(min(bottom, height) - 0.5)
+    return max(first_column, 0), last_column + 1, max(first_row, 0), last_row + 1
+
+
+@part
+def _bound_cut(a, b, c, orthographic, near):
+    """Bounds of what lies before the near plane."""
     left, right, top, bottom = math.inf, -math.inf, math.inf, -math.inf
     for turn in range(3):
         p, q = (a, b) if turn == 0 else ((b, c) if turn == 1 else (c, a))
@@ -198,39 +256,103 @@ def _bound(a, b, c, orthographic, near, width, height):
             w = 1.0 if orthographic else near
             x, y = (p[0] + share * (q[0] - p[0])) / w, (p[1] + share * (q[1] - p[1])) / w
             left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
-    if not (left < width and right > 0.0 and top < height and bottom > 0.0):
-        return 0, 0, 0, 0
-    first_column, first_row = math.ceil(max(left, 0.0) - 0.5), math.ceil(max(top, 0.0) - 0.5)
-    last_column, last_row = math.floor(min(right, width) - 0.5), math.floor(min(bottom, height) - 0.5)
-    return max(first_column, 0), last_column + 1, max(first_row, 0), last_row + 1
+    return left, right, top, bottom
 
 
 @kernel
-def _draw_band(top, bottom, functions, boxes, farthest, nearest, nearness, face):
-    """Find the nearest triangle of each pixel; of equally near ones the first."""
-    nearness[top:bottom] = farthest
-    face[top:bottom] = -1
-    for f in range(boxes.shape[0]):
-        first, last = max(boxes[f, 2], top), min(boxes[f, 3], bottom)
-        if first >= last:
-            continue
-        left, right = boxes[f, 0], boxes[f, 1]
-        a0, a1, a2 = functions[f, 0], functions[f, 1], functions[f, 2]
-        b0, b1, b2 = functions[f, 3], functions[f, 4], functions[f, 5]
-        c0, c1, c2 = functions[f, 6], functions[f, 7], functions[f, 8]
-        n0, n1, n2 = functions[f, 9], functions[f, 10], functions[f, 11]
-        for row in range(first, last):
-            y = row + 0.5
-            a_row, b_row, c_row, n_row = a1 * y + a2, b1 * y + b2, c1 * y + c2, n1 * y + n2
-            for column in range(left, right):
-                x = column + 0.5
-                a, b, c = a0 * x + a_row, b0 * x + b_row, c0 * x + c_row
-                # One branch, not three: which of them fails nobody can foretell.
-                if (a >= 0.0) & (b >= 0.0) & (c >= 0.0):
-                    near = n0 * x + n_row
-                    if near > nearness[row, column] and near < nearest:
-                        nearness[row, column] = near
-                        face[row, column] = f
+def _draw_tiles(
+    ticket, tile_order, tiles_across, tile_starts, tile_faces, functions, boxes, nearest, nearness, face
+):
+    """Find each pixel's nearest triangle, of equally near ones the first; threads draw tickets for tiles."""
+    height, width = face.shape
+    while True:
+        tile = next_tile(ticket, tile_order)
+        if tile < 0:
+            break
+        tile_left, tile_right, tile_top, tile_bottom = tile_box(tile, tiles_across, width, height)
+        begin, end = tile_starts[tile], tile_starts[tile + 1]
+        for entry in range(begin, end):
+            if entry + AHEAD < end:
+                ahead = tile_faces[entry + AHEAD]
+                prefetch(boxes, ahead * 4)
+                prefetch(functions, ahead * FUNCTIONS)
+                prefetch(functions, ahead * FUNCTIONS + LINE)
+            f = uintp(tile_faces[entry])
+            left, right = max(boxes[f, 0], tile_left), min(boxes[f, 1], tile_right)
+            top, bottom = max(boxes[f, 2], tile_top), min(boxes[f, 3], tile_bottom)
+            if right - left <= NARROW and bottom - top <= 64 // NARROW:
+                _draw_small(f, left, right, top, bottom, functions, nearest, nearness, face, NARROW)
+            elif right - left <= SMALL and bottom - top <= 64 // SMALL:
+                _draw_small(f, left, right, top, bottom, functions, nearest, nearness, face, SMALL)
+            elif _may_cover(f, left, right, top, bottom, functions):
+                _draw_large(f, left, right, top, bottom, functions, nearest, nearness, face)
+
+
+@part
+def _draw_small(f, left, right, top, bottom, functions, nearest, nearness, face, columns):
+    """Draw a triangle whose pixels fit one integer's bits: so many columns a row.
+
+    First all edges are tested, without a branch; then the pixels that passed are drawn.
+    """
+    a0, a1, a2 = functions[f, 0], functions[f, 1], functions[f, 2]
+    b0, b1, b2 = functions[f, 3], functions[f, 4], functions[f, 5]
+    c0, c1, c2 = functions[f, 6], functions[f, 7], functions[f, 8]
+    inside = NO_PIXEL
+    for row in range(bottom - 1, top - 1, -1):
+        y, in_row = row + 0.5, np.uint32(0)
+        a_row, b_row, c_row = a1 * y + a2, b1 * y + b2, c1 * y + c2
+        for step in range(columns):
+            x = left + 0.5 + step
+            passed = (a0 * x + a_row >= 0.0) & (b0 * x + b_row >= 0.0) & (c0 * x + c_row >= 0.0)
+            in_row |= np.uint32(passed) << np.uint32(step)
+        in_row &= (np.uint32(1) << np.uint32(right - left)) - np.uint32(1)
+        inside = (inside << np.uint64(columns)) | np.uint64(in_row)
+    n0, n1, n2 = functions[f, 9], functions[f, 10], functions[f, 11]
+    while inside != NO_PIXEL:
+        bit = np.int64(trailing_zeros(inside))
+        inside &= inside - np.uint64(1)
+        row, column = top + bit // columns, left + bit % columns
+        near = n0 * (column + 0.5) + (n1 * (row + 0.5) + n2)
+        if near > nearness[uintp(row), uintp(column)] and near < nearest:
+            nearness[uintp(row), uintp(column)] = near
+            face[uintp(row), uintp(column)] = f
+
+
+@part
+def _may_cover(f, left, right, top, bottom, functions):
+    """Whether each edge has pixels of a box on its inner side.
+
+    Asks the corner of the box where the edge's function is largest. It is computed as for each pixel, and
+    rounding keeps the order of numbers, so no pixel is lost.
+    """
+    for place in range(0, NEARNESS, 3):
+        by_column, by_row, rest = functions[f, place], functions[f, place + 1], functions[f, place + 2]
+        x = right - 0.5 if by_column > 0.0 else left + 0.5
+        y = bottom - 0.5 if by_row > 0.0 else top + 0.5
+        if by_column * x + (by_row * y + rest) < 0.0:
+            return False
+    return True
+
+
+@part
+def _draw_large(f, left, right, top, bottom, functions, nearest, nearness, face):
+    """Draw a triangle row by row; several pixels at once where the machine can."""
+    a0, a1, a2 = functions[f, 0], functions[f, 1], functions[f, 2]
+    b0, b1, b2 = functions[f, 3], functions[f, 4], functions[f, 5]
+    c0, c1, c2 = functions[f, 6], functions[f, 7], functions[f, 8]
+    n0, n1, n2 = functions[f, 9], functions[f, 10], functions[f, 11]
+    for row in range(top, bottom):
+        y = row + 0.5
+        a_row, b_row, c_row, n_row = a1 * y + a2, b1 * y + b2, c1 * y + c2, n1 * y + n2
+        for column in range(left, right):
+            x = column + 0.5
+            a, b, c = a0 * x + a_row, b0 * x + b_row, c0 * x + c_row
+            # One branch, not three: which of them fails nobody can foretell.
+            if (a >= 0.0) & (b >= 0.0) & (c >= 0.0):
+                near = n0 * x + n_row
+                if near > nearness[uintp(row), uintp(column)] and near < nearest:
+                    nearness[uintp(row), uintp(column)] = near
+                    face[uintp(row), uintp(column)] = f
 
 
 @kernel

@@ -131,7 +131,9 @@ def _layers(
     begins, layer_face, layer_depth = np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float64)
     if len(faces) == 0:
         return functions, begins, layer_face, layer_depth
-    _prepare(0, len(faces), corners, faces, cameras.orthographic, NEAR, width, height, functions, boxes)
+    _prepare(
+        0, len(faces), corners, faces, cameras.orthographic, NEAR, width, height, functions, boxes, 0, None
+    )
     begins = np.zeros(height * width + 1, np.int64)
     found = functions, boxes, cameras.orthographic, NEAR, nearness, face, begins
     _fill_layers(*found, layer_face, layer_depth)
