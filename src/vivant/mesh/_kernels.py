@@ -336,7 +336,7 @@ def _may_cover(f, left, right, top, bottom, functions):
 
 @part
 def _draw_large(f, left, right, top, bottom, functions, nearest, nearness, face):
-    """Draw a triangle row by row; several pixels at once where the machine can."""
+    """Draw a triangle row by row: without a branch, so that several pixels go at once."""
     a0, a1, a2 = functions[f, 0], functions[f, 1], functions[f, 2]
     b0, b1, b2 = functions[f, 3], functions[f, 4], functions[f, 5]
     c0, c1, c2 = functions[f, 6], functions[f, 7], functions[f, 8]
@@ -344,15 +344,14 @@ def _draw_large(f, left, right, top, bottom, functions, nearest, nearness, face)
     for row in range(top, bottom):
         y = row + 0.5
         a_row, b_row, c_row, n_row = a1 * y + a2, b1 * y + b2, c1 * y + c2, n1 * y + n2
-        for column in range(left, right):
-            x = column + 0.5
-            a, b, c = a0 * x + a_row, b0 * x + b_row, c0 * x + c_row
-            # One branch, not three: which of them fails nobody can foretell.
-            if (a >= 0.0) & (b >= 0.0) & (c >= 0.0):
-                near = n0 * x + n_row
-                if near > nearness[uintp(row), uintp(column)] and near < nearest:
-                    nearness[uintp(row), uintp(column)] = near
-                    face[uintp(row), uintp(column)] = f
+        row_nearness, row_face = nearness[uintp(row), left:right], face[uintp(row), left:right]
+        for step in range(right - left):
+            x = left + 0.5 + step
+            near, before, there = n0 * x + n_row, row_nearness[step], row_face[step]
+            inside = (a0 * x + a_row >= 0.0) & (b0 * x + b_row >= 0.0) & (c0 * x + c_row >= 0.0)
+            wins = inside & (near > before) & (near < nearest)
+            row_nearness[step] = near if wins else before
+            row_face[step] = f if wins else there
 
 
 @kernel
