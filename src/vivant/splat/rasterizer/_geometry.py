@@ -72,6 +72,9 @@ class Footprint:
     w: Triple
     """v - slope u."""
 
+    area: Triple
+    """u x v."""
+
     inverse_xx: Lanes
     slope: Lanes
     inverse_rest: Lanes
@@ -157,13 +160,15 @@ def project_splats(means: Memory, quats: Memory, log_scales: Memory, camera: Mem
     s0, s1, s2 = (exponential(scale) for scale in read_triple(log_scales, rows))
     u = (dot(across, axes[0]) * s0, dot(across, axes[1]) * s1, dot(across, axes[2]) * s2)
     v = (dot(down, axes[0]) * s0, dot(down, axes[1]) * s1, dot(down, axes[2]) * s2)
+    facing = cross(across, down)
+    area = (dot(facing, axes[0]) * s1 * s2, dot(facing, axes[1]) * s2 * s0, dot(facing, axes[2]) * s0 * s1)
     inverse_xx = 1 / (dot(u, u) + BLUR)
     slope = dot(u, v) * inverse_xx
-    w = add(v, times(-slope, u))
+    w = add(times(BLUR * inverse_xx, v), cross(area, times(inverse_xx, u)))
     inverse_rest = 1 / (dot(w, w) + (BLUR * slope * slope + BLUR))
     return Footprint(
         (x, y, z), inverse_z, (slope_x, slope_y), (by_x, by_xz, by_y, by_yz), across, down,
-        inverse_length, quat, axes, (s0, s1, s2), u, v, w, inverse_xx, slope, inverse_rest,
+        inverse_length, quat, axes, (s0, s1, s2), u, v, w, area, inverse_xx, slope, inverse_rest,
     )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from vivant.splat.rasterizer._geometry import (
     SIZE,
     TINY,
     camera_rows,
-    cross,
     dot,
     facing_normal,
     log2_opacity,
@@ -136,8 +135,7 @@ def _project_eight(
     """Fill `scratch` with the records' columns, the box in the picture, and 1 for each splat that is drawn."""
     seen = project_splats(means, quats, log_scales, camera, rows)
     opacity = log2_opacity(logits, rows)
-    area = cross(seen.u, seen.v)
-    fading = 0.5 * log2(maximum(dot(area, area), TINY) * seen.inverse_xx * seen.inverse_rest)
+    fading = 0.5 * log2(maximum(dot(seen.area, seen.area), TINY) * seen.inverse_xx * seen.inverse_rest)
     opacity = opacity + camera.number(ANTIALIASED) * fading
     x, y, z = seen.center_cam
     column = camera.number(FOCAL) * (x * seen.inverse_z) + camera.number(MIDDLE)

@@ -148,25 +148,29 @@ def _project_eight_backward(
     moments = [slots.gather(LANE_ROWS, SLOT, place) for place in range(6)]
     g_depth = slots.gather(LANE_ROWS, SLOT, 9)
     g_normal = triple(slots.gather(LANE_ROWS, SLOT, place) for place in (10, 11, 12))
-    g_column, g_row, g_u, g_v = _half_covariance_backward(seen, moments, camera.number(ANTIALIASED))
+    g_column, g_row, g_u, g_w = _half_covariance_backward(seen, moments, camera.number(ANTIALIASED))
 
     s0, s1, s2 = seen.scales
-    g_log_scales = triple(g_u[axis] * seen.u[axis] + g_v[axis] * seen.v[axis] for axis in range(3))
-    g_u, g_v = (g_u[0] * s0, g_u[1] * s1, g_u[2] * s2), (g_v[0] * s0, g_v[1] * s1, g_v[2] * s2)
+    g_log_scales = triple(g_u[axis] * seen.u[axis] + g_w[axis] * seen.w[axis] for axis in range(3))
+    g_u, g_w = (g_u[0] * s0, g_u[1] * s1, g_u[2] * s2), (g_w[0] * s0, g_w[1] * s1, g_w[2] * s2)
+    tilted = add(seen.down, times(-seen.slope, seen.across))
     normal, chosen, sign = facing_normal(seen, camera)
     camera_columns = columns(camera_rows(camera))
     g_normal = times(sign, g_normal)
     g_normal_world = triple(dot(g_normal, column) for column in camera_columns)
     g_axes = tuple(
         add(
-            add(times(g_u[axis], seen.across), times(g_v[axis], seen.down)), times(chosen[axis], g_normal_world)
+            add(times(g_u[axis], seen.across), times(g_w[axis], tilted)), times(chosen[axis], g_normal_world)
         )
         for axis in range(3)
     )
     g_quat = _turn_backward(seen, g_axes)
-    g_across = triple(dot(g_u, column) for column in columns(seen.axes))
-    g_down = triple(dot(g_v, column) for column in columns(seen.axes))
-    g_jacobian, g_center, free = _linearize_backward(seen, camera, g_column, g_row, g_depth, g_across, g_down)
+    g_down = triple(dot(g_w, column) for column in columns(seen.axes))
+    g_across = add(triple(dot(g_u, column) for column in columns(seen.axes)), times(-seen.slope, g_down))
+    g_size = g_log_scales[0] + g_log_scales[1] + g_log_scales[2]
+    g_jacobian, g_center, free = _linearize_backward(
+        seen, camera, g_column, g_row, g_depth, g_size, g_across, g_down
+    )
 
     perspective = camera.number(PERSPECTIVE)
     g_direction = triple(scratch.load(G_DIRECTIONS + axis * COUNT) for axis in range(3))
@@ -201,19 +205,17 @@ def _half_covariance_backward(
 ) -> tuple[Lanes, Lanes, Triple, Triple]:
     """From a slot's moments to the pixel of the centre, and to the rows u and v of the half covariance."""
     v_, d, dd, o, do, oo = moments
-    u, v, w, slope = seen.u, seen.v, seen.w, seen.slope
+    u, w, slope = seen.u, seen.w, seen.slope
     g_row = seen.inverse_rest * o
     g_column = seen.inverse_xx * d - slope * g_row
     # By the logarithms of xx and rest: of the exponent, and of the opacity that anti-aliasing takes away.
     from_xx = seen.inverse_xx * (seen.inverse_xx * dd - antialiased * v_)
     from_rest = seen.inverse_rest * (seen.inverse_rest * oo - antialiased * v_)
     from_slope = seen.inverse_xx * seen.inverse_rest * do
-    g_u = add(times(from_xx, u), times(from_slope, add(w, times(-slope, u))))
-    g_u = add(g_u, times(-(slope * from_rest), w))
-    g_v = add(times(from_slope, u), times(from_rest, w))
-    area = cross(u, v)
-    share = times(antialiased * v_ / maximum(dot(area, area), TINY), area)
-    return g_column, g_row, add(g_u, cross(v, share)), add(g_v, cross(share, u))
+    g_u = add(times(from_xx, u), times(from_slope, w))
+    g_w = add(times(from_slope, u), times(from_rest, w))
+    share = times(antialiased * v_ / maximum(dot(seen.area, seen.area), TINY), seen.area)
+    return g_column, g_row, add(g_u, cross(w, share)), add(g_w, cross(share, u))
 
 
 def _turn_backward(seen: Footprint, g_axes: tuple[Triple, ...]) -> tuple[Lanes, ...]:
@@ -238,6 +240,7 @@ def _linearize_backward(
     g_column: Lanes,
     g_row: Lanes,
     g_depth: Lanes,
+    g_size: Lanes,
     g_across: Triple,
     g_down: Triple,
 ) -> tuple[tuple[Lanes, ...], Triple, tuple[Lanes, Lanes]]:
@@ -260,8 +263,8 @@ def _linearize_backward(
         for slope, low in ((x * inverse_z, LIMITS), (y * inverse_z, LIMITS + 2))
     )
     # Where the slope is held at the rim, focal times slope is constant.
-    moving = g_by_xz * by_x * slope_x * (1 + free_x) + g_by_yz * by_y * slope_y * (1 + free_y)
-    still = g_column * by_x * x + g_row * by_y * y + g_by_x * by_x + g_by_y * by_y
+    moving = g_by_xz * by_x * slope_x * free_x + g_by_yz * by_y * slope_y * free_y
+    still = g_column * by_x * x + g_row * by_y * y + g_size
     g_x = by_x * (g_column - perspective * inverse_z * free_x * g_by_xz)
     g_y = by_y * (g_row - perspective * inverse_z * free_y * g_by_yz)
     g_z = g_depth + perspective * inverse_z * (moving - still)
