@@ -19,7 +19,6 @@ from vivant.splat.rasterizer._blend import (
     BACKWARD_PLANES,
     EXPONENT_LEAST,
     EXPONENT_MOST,
-    HALF,
     HALF_LOG2_E,
     LEAST_ALPHA,
     LEAST_LIGHT,
@@ -45,6 +44,9 @@ from vivant.splat.rasterizer._project import (
     LOG2_OPACITY,
     PAYLOAD,
     RECORD,
+    REST_SLOPE,
+    REST_X,
+    REST_Y,
     ROWS,
     SLOPE,
 )
@@ -61,7 +63,7 @@ from vivant.splat.rasterizer._vectors import (
     where_ge,
 )
 
-f32 = np.float32
+f32, f64 = np.float32, np.float64
 SLOT = 16
 """Numbers in a slot: one line of cache."""
 
@@ -193,24 +195,29 @@ def _blend_backward(
         first_column, last_column = max((columns & 0xFFFF) - left, 0), min((columns >> 16) - left, TILE - 1)
         first_row, last_row = max((rows & 0xFFFF) - top, 0), min((rows >> 16) - top, TILE - 1)
         in_box = (ALL_ROWS >> np.uint64(63 - (last_row - first_row))) << np.uint64(first_row)
-        x, y = records[i, CENTER_X] - f32(left) - HALF, records[i, CENTER_Y] - f32(top) - HALF
+        x = f64(records[i, CENTER_X]) + f64(records[i, REST_X]) - (left + 0.5)
+        y = f64(records[i, CENTER_Y]) + f64(records[i, REST_Y]) - (top + 0.5)
+        slope = f64(records[i, SLOPE]) + f64(records[i, REST_SLOPE])
+        lean = records[i, SLOPE] * lanes
         across, down = -HALF_LOG2_E * records[i, INVERSE_XX], -HALF_LOG2_E * records[i, INVERSE_REST]
-        slope, opacity = records[i, SLOPE], spread(records[i, LOG2_OPACITY])
+        opacity = spread(records[i, LOG2_OPACITY])
         p0, p1 = spread(records[i, PAYLOAD]), spread(records[i, PAYLOAD + 1])
         p2, p3 = spread(records[i, PAYLOAD + 2]), spread(records[i, PAYLOAD + 3])
         bend = exp2(spread(TWO * down))
         chain = chain_length(records[i, INVERSE_REST], last_row - first_row)
         by_p0, by_p1, by_p2, by_p3 = zero, zero, zero, zero
         sum_v, sum_d, sum_dd, sum_o, sum_do, sum_oo = zero, zero, zero, zero, zero, zero
-        column = first_column
+        column, away = first_column, first_column - x
+        # A row less a needle's ridge is a small difference of large numbers: float64 until it is taken.
+        ridge, rise = y + slope * away, COUNT * slope
         while column <= last_column:
             seen = (open_rows[column >> 3] | open_rows[(column >> 3) + 1]) & in_box
             if seen != NO_ROW:
                 row, last = np.int64(trailing_zeros(seen)), 63 - np.int64(leading_zeros(seen))
-                dx = lanes + spread(f32(column) - x)
-                peak, lean = across * dx * dx + opacity, slope * dx
+                dx = lanes + spread(f32(away))
+                peak = across * dx * dx + opacity
                 while row <= last:
-                    off = spread(f32(row) - y) - lean
+                    off = spread(f32(row - ridge)) - lean
                     power = down * off * off + peak
                     gauss = where_ge(power, least, exp2(maximum(power, least)), zero)
                     ratio = exp2(minimum(maximum(down * (TWO * off + ONE), least), most))
@@ -244,7 +251,7 @@ def _blend_backward(
                         twice = twice + once
                         thrice = thrice + twice
                         place += PITCH
-                    off = spread(f32(stop) - y) - lean
+                    off = spread(f32(stop - ridge)) - lean
                     sum_oo = sum_oo + (off * off * once - (TWO * off + ONE) * twice + TWO * thrice)
                     twice = off * once - twice
                     over = once * dx
@@ -255,6 +262,8 @@ def _blend_backward(
                     sum_do = twice * dx + sum_do
                     row = stop
             column += COUNT
+            away += COUNT
+            ridge += rise
         slot = tile_slots[entry]
         slots[slot, 0], slots[slot, 1], slots[slot, 2] = sum_lanes(sum_v), sum_lanes(sum_d), sum_lanes(sum_dd)
         slots[slot, 3], slots[slot, 4], slots[slot, 5] = sum_lanes(sum_o), sum_lanes(sum_do), sum_lanes(sum_oo)

@@ -22,7 +22,7 @@ from vivant.splat.rasterizer._lanes import (
     sqrt,
     where,
 )
-from vivant.splat.rasterizer._limits import BLUR, NEAR
+from vivant.splat.rasterizer._limits import BLUR, MARGIN, NEAR
 
 Triple = tuple[Lanes, Lanes, Lanes]
 Matrix = tuple[Triple, Triple, Triple]
@@ -32,12 +32,19 @@ LOG2_E = math.log2(math.e)
 EXPONENT_MOST = 120
 TINY = 1e-24
 
-ROTATION, SHIFT, FOCAL, MIDDLE, LIMITS, EYE, PERSPECTIVE, ANTIALIASED, SIZE = 0, 9, 12, 14, 16, 20, 23, 24, 25
-CAMERA = 27
+ROTATION, SHIFT, FOCAL, MIDDLE, EYE, PERSPECTIVE, ANTIALIASED, SIZE = 0, 9, 12, 14, 16, 19, 20, 21
+CAMERA = 23
 """Places in the flat float32 array that describes a camera.
 
-`LIMITS` are the slopes x/z and y/z (low, high; low, high) where linearisation stops; `PERSPECTIVE` is 0 for an
-orthographic camera, else 1; `SIZE` is width and height.
+`PERSPECTIVE` is 0 for an orthographic camera, else 1; `SIZE` is width and height.
+"""
+
+LARGE = 32
+"""Splats whose longest standard deviation, seen from its side, is so many pixels are projected in float64.
+
+Rounding to float32 turns an axis by 1e-7, in the picture a hundred times more if it nearly points at the
+camera: far from its centre a needle would lie beside its place by a thousandth of its width. Such splats are
+rare.
 """
 
 
@@ -78,6 +85,13 @@ class Footprint:
     inverse_xx: Lanes
     slope: Lanes
     inverse_rest: Lanes
+
+    @property
+    def size(self) -> Lanes:
+        """Longest standard deviation in pixels, as if seen from its side."""
+        s0, s1, s2 = self.scales
+        by_x, _, by_y, _ = self.jacobian
+        return maximum(maximum(s0, s1), s2) * maximum(by_x, by_y)
 
 
 def triple(values: Iterable[Lanes]) -> Triple:
@@ -133,6 +147,17 @@ def to_camera(means: Memory, camera: Memory, rows: Rows) -> Triple:
     return x, y, z
 
 
+def limits(camera: Memory) -> tuple[tuple[Lanes, Lanes], tuple[Lanes, Lanes]]:
+    """Slopes x/z and y/z, lowest and highest, where linearisation stops."""
+
+    def along(axis: int) -> tuple[Lanes, Lanes]:
+        inverse, middle = 1 / camera.number(FOCAL + axis), camera.number(MIDDLE + axis)
+        rim = MARGIN * camera.number(SIZE + axis)
+        return -(rim + middle) * inverse, (camera.number(SIZE + axis) + rim - middle) * inverse
+
+    return along(0), along(1)
+
+
 def exponential(value: Lanes) -> Lanes:
     """Natural exponential, held within what float32 can square."""
     return exp2(minimum(maximum(value * LOG2_E, -EXPONENT_MOST), EXPONENT_MOST))
@@ -149,8 +174,9 @@ def project_splats(means: Memory, quats: Memory, log_scales: Memory, camera: Mem
     x, y, z = to_camera(means, camera, rows)
     z = where(z > NEAR, z, 1)
     inverse_z = perspective / z + (1 - perspective)
-    slope_x = minimum(maximum(x * inverse_z, camera.number(LIMITS)), camera.number(LIMITS + 1))
-    slope_y = minimum(maximum(y * inverse_z, camera.number(LIMITS + 2)), camera.number(LIMITS + 3))
+    (left, right), (top, bottom) = limits(camera)
+    slope_x = minimum(maximum(x * inverse_z, left), right)
+    slope_y = minimum(maximum(y * inverse_z, top), bottom)
     by_x, by_y = camera.number(FOCAL) * inverse_z, camera.number(FOCAL + 1) * inverse_z
     by_xz, by_yz = -(perspective * by_x) * slope_x, -(perspective * by_y) * slope_y
     right, under, ahead = camera_rows(camera)
@@ -160,6 +186,8 @@ def project_splats(means: Memory, quats: Memory, log_scales: Memory, camera: Mem
     s0, s1, s2 = (exponential(scale) for scale in read_triple(log_scales, rows))
     u = (dot(across, axes[0]) * s0, dot(across, axes[1]) * s1, dot(across, axes[2]) * s2)
     v = (dot(down, axes[0]) * s0, dot(down, axes[1]) * s1, dot(down, axes[2]) * s2)
+    # u x v from what the axes share, and v - slope u from u x v: neither cancels on a needle, as the plain
+    # formulas do.
     facing = cross(across, down)
     area = (dot(facing, axes[0]) * s1 * s2, dot(facing, axes[1]) * s2 * s0, dot(facing, axes[2]) * s0 * s1)
     inverse_xx = 1 / (dot(u, u) + BLUR)

@@ -7,7 +7,7 @@ would have to vectorise by itself ran 4 to 8 times slower.
 
 Products and sums carry the flag that lets LLVM fuse them where the processor can; calling `llvm.fma` is a slow
 library call where it cannot. There is no flag for reassociation: formulas are arranged so that needle splats do
-not cancel.
+not cancel. The same text can be traced in float64, too: see `Memory.widened`.
 """
 
 import functools
@@ -24,6 +24,7 @@ from numba.core import cgutils
 COUNT = 8
 FLAGS = ("contract", "nsz")
 FLOATS = ir.VectorType(ir.FloatType(), COUNT)
+DOUBLES = ir.VectorType(ir.DoubleType(), COUNT)
 INTS = ir.VectorType(ir.IntType(32), COUNT)
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
@@ -37,14 +38,14 @@ types: Any = numba.types
 intrinsic: Any = numba.extending.intrinsic
 
 
-def constant(value: Number) -> ir.Constant:
+def constant(value: Number, kind: ir.VectorType = FLOATS) -> ir.Constant:
     """The same number in all lanes."""
-    return ir.Constant(FLOATS, [float(value)] * COUNT)
+    return ir.Constant(kind, [float(value)] * COUNT)
 
 
 def broadcast(builder: Builder, scalar: Value) -> Value:
-    """A float32 in all lanes."""
-    undefined = ir.Constant(FLOATS, ir.Undefined)
+    """A float32, or a float64, in all lanes."""
+    undefined = ir.Constant(ir.VectorType(scalar.type, COUNT), ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
     return _shuffle(builder, first, undefined, [0] * COUNT)
 
@@ -55,20 +56,41 @@ class Mask:
 
     builder: Builder
     value: Value
+    kind: ir.VectorType
+    """Of the numbers that were compared."""
 
     def __and__(self, other: "Mask") -> "Mask":
-        return Mask(self.builder, self.builder.and_(self.value, other.value))
+        return Mask(self.builder, self.builder.and_(self.value, other.value), self.kind)
 
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
-    """Eight numbers in a register. Comparisons with NaN are false."""
+    """Eight numbers in a register, or eight float64 in two. Comparisons with NaN are false."""
 
     builder: Builder
     value: Value
 
+    @property
+    def kind(self) -> ir.VectorType:
+        """`FLOATS` or `DOUBLES`."""
+        return self.value.type
+
+    def narrowed(self) -> "Lanes":
+        """Rounded to float32 if they are wider."""
+        return Lanes(self.builder, self.builder.fptrunc(self.value, FLOATS)) if self.kind == DOUBLES else self
+
+    def widened(self) -> "Lanes":
+        """As float64."""
+        return Lanes(self.builder, self.builder.fpext(self.value, DOUBLES)) if self.kind == FLOATS else self
+
+    def beyond_float32(self) -> "Lanes":
+        """What rounding to float32 takes away."""
+        if self.kind == FLOATS:
+            return Lanes(self.builder, constant(0))
+        return self - self.narrowed().widened()
+
     def _operate(self, instruction: str, left: "Lanes | Number", right: "Lanes | Number") -> "Lanes":
-        sides = [side.value if isinstance(side, Lanes) else constant(side) for side in (left, right)]
+        sides = [side.value if isinstance(side, Lanes) else constant(side, self.kind) for side in (left, right)]
         return Lanes(self.builder, getattr(self.builder, instruction)(*sides, flags=FLAGS))
 
     def __add__(self, other: "Lanes | Number") -> "Lanes":
@@ -99,8 +121,8 @@ class Lanes:
         return Lanes(self.builder, self.builder.fneg(self.value))
 
     def _compare(self, sign: str, other: "Lanes | Number") -> Mask:
-        right = other.value if isinstance(other, Lanes) else constant(other)
-        return Mask(self.builder, self.builder.fcmp_ordered(sign, self.value, right))
+        right = other.value if isinstance(other, Lanes) else constant(other, self.kind)
+        return Mask(self.builder, self.builder.fcmp_ordered(sign, self.value, right), self.kind)
 
     def __lt__(self, other: "Lanes | Number") -> Mask:
         return self._compare("<", other)
@@ -117,7 +139,7 @@ class Lanes:
 
 def where(mask: Mask, yes: Lanes | Number, no: Lanes | Number) -> Lanes:
     """Choose lane by lane."""
-    sides = [side.value if isinstance(side, Lanes) else constant(side) for side in (yes, no)]
+    sides = [side.value if isinstance(side, Lanes) else constant(side, mask.kind) for side in (yes, no)]
     return Lanes(mask.builder, mask.builder.select(mask.value, *sides))
 
 
@@ -132,8 +154,9 @@ def maximum(a: Lanes, b: Lanes | Number) -> Lanes:
 
 
 def _intrinsic(name: str, value: Lanes) -> Lanes:
-    kind = ir.FunctionType(FLOATS, [FLOATS])
-    function = cgutils.get_or_insert_function(value.builder.module, kind, f"llvm.{name}.v8f32")
+    kind = ir.FunctionType(value.kind, [value.kind])
+    suffix = "v8f64" if value.kind == DOUBLES else "v8f32"
+    function = cgutils.get_or_insert_function(value.builder.module, kind, f"llvm.{name}.{suffix}")
     return Lanes(value.builder, value.builder.call(function, [value.value]))
 
 
@@ -153,7 +176,9 @@ def ceil(value: Lanes) -> Lanes:
 
 
 def exp2(value: Lanes) -> Lanes:
-    """2 to the power of -125 to 126, to 2e-7: a minimax polynomial within -0.5 to 0.5, exact at 0."""
+    """2 to the power of -125 to 126, to 2e-7 of either type: a polynomial for -0.5 to 0.5, exact at 0."""
+    if value.kind == DOUBLES:
+        return exp2(value.narrowed()).widened()
     builder = value.builder
     whole = _intrinsic("nearbyint", value)
     part, total = value - whole, 1.3264727629796434e-3
@@ -165,7 +190,9 @@ def exp2(value: Lanes) -> Lanes:
 
 
 def log2(value: Lanes) -> Lanes:
-    """Logarithm of positive normal numbers, to 1e-7: atanh's series on a mantissa near 1."""
+    """Logarithm of positive normal numbers, to 1e-7 of either type: atanh's series on a mantissa near 1."""
+    if value.kind == DOUBLES:
+        return log2(value.narrowed()).widened()
     builder = value.builder
     twenty_three = ir.Constant(INTS, [23] * COUNT)
     bits = builder.bitcast(value.value, INTS)
@@ -190,24 +217,33 @@ class Memory:
 
     builder: Builder
     start: Value
+    wide: bool = False
+    """Whether numbers are read as float64."""
+
+    def widened(self) -> "Memory":
+        """The same numbers, read as float64."""
+        return Memory(self.builder, self.start, wide=True)
+
+    def _read(self, value: Value) -> Lanes:
+        return Lanes(self.builder, value).widened() if self.wide else Lanes(self.builder, value)
 
     def _pointer(self, index: int | Value) -> Value:
         return self.builder.gep(self.start, [ir.Constant(I64, index) if isinstance(index, int) else index])
 
     def part(self, start: int | Value) -> "Memory":
         """What begins at an element."""
-        return Memory(self.builder, self._pointer(start))
+        return Memory(self.builder, self._pointer(start), self.wide)
 
     def load(self, index: int | Value) -> Lanes:
         """Eight neighbours."""
         value = self.builder.load(self.builder.bitcast(self._pointer(index), FLOATS.as_pointer()))
         value.align = 4
-        return Lanes(self.builder, value)
+        return self._read(value)
 
     def store(self, index: int | Value, lanes: Lanes) -> None:
-        """Write eight neighbours."""
+        """Write eight neighbours, as float32."""
         pointer = self.builder.bitcast(self._pointer(index), FLOATS.as_pointer())
-        self.builder.store(lanes.value, pointer).align = 4
+        self.builder.store(lanes.narrowed().value, pointer).align = 4
 
     def fill(self, index: int | Value, value: Number) -> None:
         """Write one number eight times."""
@@ -219,7 +255,7 @@ class Memory:
         value = self.builder.load(self.builder.bitcast(self._pointer(index), wide.as_pointer()))
         value.align = 4
         first, second, third = (
-            Lanes(self.builder, _shuffle(self.builder, value, value, [3 * lane + i for lane in range(COUNT)]))
+            self._read(_shuffle(self.builder, value, value, [3 * lane + i for lane in range(COUNT)]))
             for i in range(3)
         )
         return first, second, third
@@ -236,7 +272,7 @@ class Memory:
 
     def number(self, index: int | Value) -> Lanes:
         """One number in all lanes."""
-        return Lanes(self.builder, broadcast(self.builder, self.builder.load(self._pointer(index))))
+        return self._read(broadcast(self.builder, self.builder.load(self._pointer(index))))
 
     def gather(self, rows: "Rows", stride: int | Value, offset: int | Value) -> Lanes:
         """One number of each row: `array[rows[lane] * stride + offset]`."""
@@ -246,7 +282,7 @@ class Memory:
         for lane, row in enumerate(rows.numbers):
             number = builder.load(self._pointer(builder.add(builder.mul(row, stride), offset)))
             value = builder.insert_element(value, number, ir.Constant(I32, lane))
-        return Lanes(builder, value)
+        return self._read(value)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from vivant.core.tiles import fullest_first, start_tiles, tiles_along
 from vivant.core.workspace import Workspace
 from vivant.splat.rasterizer import _blend, _blend_backward, _project, _project_backward, _sort
 from vivant.splat.rasterizer._geometry import CAMERA
-from vivant.splat.rasterizer._limits import MARGIN
 from vivant.splat.rasterizer._project import RECORD
 from vivant.splat.rasterizer._project_backward import CHUNK, SCRATCH
 from vivant.splat.rasterizer._request import Blended, Request, expect_finite_splats
@@ -170,14 +169,11 @@ def _array(tensor: Tensor) -> np.ndarray:
 def _flatten_camera(cam_from_world: Tensor, intrinsics: Tensor, settings: Settings) -> np.ndarray:
     matrix, k = cam_from_world.detach().double().numpy(), intrinsics.detach().double().numpy()
     focal, middle = np.array([k[0, 0], k[1, 1]]), np.array([k[0, 2], k[1, 2]])
-    size = np.array([settings.width, settings.height])
-    low, high = (-MARGIN * size - middle) / focal, (size + MARGIN * size - middle) / focal
     flat = np.empty(CAMERA, np.float32)
     flat[:9], flat[9:12] = matrix[:3, :3].ravel(), matrix[:3, 3]
     flat[12:16] = *focal, *middle
-    flat[16:20] = low[0], high[0], low[1], high[1]
-    flat[20:23] = -matrix[:3, :3].T @ matrix[:3, 3]
-    flat[23:] = not settings.orthographic, settings.antialiased, settings.width, settings.height
+    flat[16:19] = -matrix[:3, :3].T @ matrix[:3, 3]
+    flat[19:] = not settings.orthographic, settings.antialiased, settings.width, settings.height
     return flat
 
 

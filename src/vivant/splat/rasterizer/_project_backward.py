@@ -9,7 +9,7 @@ from vivant.core.jit import kernel, part
 from vivant.splat.rasterizer._blend_backward import SLOT
 from vivant.splat.rasterizer._geometry import (
     ANTIALIASED,
-    LIMITS,
+    LARGE,
     PERSPECTIVE,
     SHIFT,
     TINY,
@@ -21,6 +21,7 @@ from vivant.splat.rasterizer._geometry import (
     cross,
     dot,
     facing_normal,
+    limits,
     log2_opacity,
     project_splats,
     read_triple,
@@ -29,7 +30,7 @@ from vivant.splat.rasterizer._geometry import (
 )
 from vivant.splat.rasterizer._harmonics import BASIS, write_color_gradients
 from vivant.splat.rasterizer._lanes import COUNT, Lanes, Memory, Rows, exp2, maximum, traced, where
-from vivant.splat.rasterizer._project import PAYLOAD, RECORD, pick_rows
+from vivant.splat.rasterizer._project import PAYLOAD, RECORD, any_large, pick_rows
 from vivant.splat.rasterizer._vectors import load, spread, store, sum_lanes
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -43,7 +44,8 @@ RESULTS = SLOTS + SLOT * COUNT
 """By mean (3), quaternion (4), log scale (3), opacity logit."""
 
 DRAWN = RESULTS + 11 * COUNT
-G_COLORS = DRAWN + COUNT
+EXTENTS = DRAWN + COUNT
+G_COLORS = EXTENTS + COUNT
 G_DIRECTIONS = G_COLORS + 3 * COUNT
 G_CAMERA = G_DIRECTIONS + 3 * COUNT
 """By rotation (9), shift (3), focal lengths (2), principal point (2): summed over a chunk."""
@@ -79,6 +81,8 @@ def project_backward(
                 means, sh, camera, rows, g_colors, g_directions, basis, g_sh, first, lanes, adds
             )  # fmt: skip
             _project_eight_backward(means, quats, log_scales, logits, camera, rows, scratch)
+            if any_large(scratch, DRAWN, EXTENTS):
+                _project_eight_large_backward(means, quats, log_scales, logits, camera, rows, scratch)
             _write_eight(first, lanes, adds, scratch, g_means, g_quats, g_log_scales, g_logits)
             _write_features(first, lanes, adds, starts, slots, by_extra, normals, g_features)
         if wants_camera:
@@ -142,6 +146,35 @@ def _project_eight_backward(
     rows: Rows,
     scratch: Memory,
 ) -> None:
+    _fill_scratch(means, quats, log_scales, logits, camera, rows, scratch)
+
+
+@traced
+def _project_eight_large_backward(
+    means: Memory,
+    quats: Memory,
+    log_scales: Memory,
+    logits: Memory,
+    camera: Memory,
+    rows: Rows,
+    scratch: Memory,
+) -> None:
+    """The splats that were left out, which are large, in float64."""
+    _fill_scratch(
+        means.widened(), quats.widened(), log_scales.widened(), logits.widened(), camera.widened(), rows,
+        scratch.widened(),
+    )  # fmt: skip
+
+
+def _fill_scratch(
+    means: Memory,
+    quats: Memory,
+    log_scales: Memory,
+    logits: Memory,
+    camera: Memory,
+    rows: Rows,
+    scratch: Memory,
+) -> None:
     """Fill `scratch` with the gradients of eight splats, and add those by the camera."""
     seen = project_splats(means, quats, log_scales, camera, rows)
     slots = scratch.part(SLOTS)
@@ -159,9 +192,7 @@ def _project_eight_backward(
     g_normal = times(sign, g_normal)
     g_normal_world = triple(dot(g_normal, column) for column in camera_columns)
     g_axes = tuple(
-        add(
-            add(times(g_u[axis], seen.across), times(g_w[axis], tilted)), times(chosen[axis], g_normal_world)
-        )
+        add(add(times(g_u[axis], seen.across), times(g_w[axis], tilted)), times(chosen[axis], g_normal_world))
         for axis in range(3)
     )
     g_quat = _turn_backward(seen, g_axes)
@@ -178,8 +209,15 @@ def _project_eight_backward(
     g_mean = add(triple(dot(g_center, column) for column in camera_columns), g_offset)
     g_logit = moments[0] * (1 - exp2(log2_opacity(logits, rows)))
     drawn = scratch.load(DRAWN) > 0
+    # Which of the two passes takes a splat depends on nothing but the splat.
+    if scratch.wide:
+        mine = drawn & (scratch.load(EXTENTS) >= LARGE)
+    else:
+        scratch.store(EXTENTS, seen.size)
+        mine = drawn & (seen.size < LARGE)
     for place, value in enumerate((*g_mean, *g_quat, *g_log_scales, g_logit)):
-        scratch.store(RESULTS + place * COUNT, where(drawn, value, 0))
+        at = RESULTS + place * COUNT
+        scratch.store(at, where(mine, value, scratch.load(at) if scratch.wide else 0))
 
     # The camera: through centres, the rows across and down, normals, and the eye from which colours are seen.
     mean = read_triple(means, rows)
@@ -197,13 +235,16 @@ def _project_eight_backward(
     gains += _intrinsics_gradients(seen, perspective, g_column, g_row, g_jacobian, free)
     for place, value in enumerate(gains):
         at = G_CAMERA + place * COUNT
-        scratch.store(at, scratch.load(at) + where(drawn, value, 0))
+        scratch.store(at, scratch.load(at) + where(mine, value, 0))
 
 
 def _half_covariance_backward(
     seen: Footprint, moments: list[Lanes], antialiased: Lanes
 ) -> tuple[Lanes, Lanes, Triple, Triple]:
-    """From a slot's moments to the pixel of the centre, and to the rows u and v of the half covariance."""
+    """From a slot's moments to the pixel of the centre, and to the rows u and w, the slope taken as constant.
+
+    By u and v the gradients of a needle are large and nearly undo each other in all that follows.
+    """
     v_, d, dd, o, do, oo = moments
     u, w, slope = seen.u, seen.w, seen.slope
     g_row = seen.inverse_rest * o
@@ -259,10 +300,11 @@ def _linearize_backward(
     inverse_z, (slope_x, slope_y), perspective = seen.inverse_z, seen.slopes, camera.number(PERSPECTIVE)
     by_x, _, by_y, _ = seen.jacobian
     free_x, free_y = (
-        where((slope >= camera.number(low)) & (slope <= camera.number(low + 1)), 1, 0)
-        for slope, low in ((x * inverse_z, LIMITS), (y * inverse_z, LIMITS + 2))
+        where((slope >= low) & (slope <= high), 1, 0)
+        for slope, (low, high) in zip((x * inverse_z, y * inverse_z), limits(camera), strict=True)
     )
-    # Where the slope is held at the rim, focal times slope is constant.
+    # What comes nearer grows, as if its scales did. Where the slope is held at the rim, focal times slope is
+    # constant.
     moving = g_by_xz * by_x * slope_x * free_x + g_by_yz * by_y * slope_y * free_y
     still = g_column * by_x * x + g_row * by_y * y + g_size
     g_x = by_x * (g_column - perspective * inverse_z * free_x * g_by_xz)
