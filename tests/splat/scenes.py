@@ -82,8 +82,9 @@ def draw_with_gradients(
     antialiased: bool = False,
     threads: int | None = None,
     outputs: tuple[str, ...] = ("color", "alpha", "depth", "normal"),
+    weightings: int = 1,
 ) -> tuple[Rendering, dict[str, Tensor]]:
-    """Draw, and take gradients of a fixed random weighting of all pictures."""
+    """Draw, and take gradients of fixed random weightings of all pictures, one after the other."""
     values = [*(getattr(splats, name) for name in LEAVES[:5]), features, background]
     values += [cameras.cam_from_world, cameras.intrinsics]
     leaves = {
@@ -101,13 +102,15 @@ def draw_with_gradients(
         threads=threads,
     )
     generator = torch.Generator().manual_seed(7)
-    loss = torch.zeros((), dtype=dtype)
-    for name in outputs:
-        picture = getattr(drawn, name)
-        loss = loss + (picture * torch.randn(picture.shape, generator=generator).to(dtype)).sum()
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    found = []
+    for _ in range(weightings):
+        loss = torch.zeros((), dtype=dtype)
+        for name in outputs:
+            picture = getattr(drawn, name)
+            loss = loss + (picture * torch.randn(picture.shape, generator=generator).to(dtype)).sum()
+        found.append(torch.autograd.grad(loss, list(leaves.values()), allow_unused=True, retain_graph=True))
     gradients = {
-        name: torch.zeros_like(leaves[name]) if gradient is None else gradient
-        for name, gradient in zip(leaves, found, strict=True)
+        name: torch.cat([torch.zeros_like(leaves[name]) if one is None else one for one in ones])
+        for name, ones in zip(leaves, zip(*found, strict=True), strict=True)
     }
     return drawn, gradients

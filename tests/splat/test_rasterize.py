@@ -11,6 +11,7 @@ from tests.splat.scenes import camera, draw_with_gradients, join, one_splat, ran
 
 from vivant.core.cameras import Cameras, orbit
 from vivant.core.errors import BadInputError
+from vivant.core.rotations import multiply_quats
 from vivant.records import Rendering, Splats
 from vivant.splat import rasterize
 
@@ -107,7 +108,7 @@ def test_gradients_of_several_views_add_up() -> None:
     compare(splats, views, background=background)
 
 
-@pytest.mark.parametrize("angle", [0.0, 0.3, math.pi / 4, math.pi / 2])
+@pytest.mark.parametrize("angle", [0.0, 0.3, math.pi / 4, math.pi / 3, math.pi / 2])
 @pytest.mark.parametrize("length", [0.05, 1.0, 20.0])
 def test_needles_are_neither_broken_nor_wrong(angle: float, length: float) -> None:
     """A recurrence that underflows draws long thin splats with plausible gaps; conics cancel in float32."""
@@ -116,16 +117,38 @@ def test_needles_are_neither_broken_nor_wrong(angle: float, length: float) -> No
     cameras = camera(200, 190, focal=200.0)
     fast, found = draw_with_gradients(needle, cameras, "numba", torch.float32)
     slow, expected = draw_with_gradients(needle, cameras, "reference", torch.float64)
-    assert count_flips(fast, slow, atol=3e-4) <= 3
+    assert count_flips(fast, slow) == 0
     # A derivative along the needle is a small difference of large sums, in any arithmetic: it is measured
     # against the whole gradient.
-    # Twenty metres at 45 degrees before a camera at two: single precision ends there (docs/rasteriser.md).
-    far = length > 10 and angle == math.pi / 4
-    ends = {"log_scales": 1e-3, "means": 1e-3, "quats": 6e-3, "cam_from_world": 2e-3} if far else {}
     for name in ("opacity_logits", "sh", "means", "log_scales", "quats", "cam_from_world"):
-        tolerance = ends.get(name, 1e-4)
         error = float((found[name] - expected[name]).norm() / expected[name].norm())
-        assert error < tolerance, f"{name} is off by {error:.1e}"
+        assert error < 1e-4, f"{name} is off by {error:.1e}"
+
+
+@given(
+    length=st.floats(0.05, 50),
+    radii=st.tuples(st.floats(0.0005, 0.01), st.floats(0.0005, 0.01)),
+    angle=st.one_of(st.sampled_from([0.0, 30.0, 45.0, 60.0, 89.0, 90.0]), st.floats(0, 180)),
+    lean=st.one_of(st.sampled_from([0.0, 30.0, 60.0, 85.0, 89.0]), st.floats(0, 90)),
+    place=st.tuples(st.floats(-3, 3), st.floats(-1, 1), st.floats(0.5, 6)),
+    orthographic=st.booleans(),
+    antialiased=st.booleans(),
+)
+@settings(max_examples=12, deadline=None)
+def test_gradients_of_any_needle_are_those_of_the_reference(
+    length: float, radii: tuple[float, float], angle: float, lean: float, place: tuple[float, float, float],
+    orthographic: bool, antialiased: bool,
+) -> None:  # fmt: skip
+    """Whichever way it points, along the ray too, and whether its centre is in the picture or far beside it."""
+    turn, tilt = math.radians(angle) / 2, math.radians(lean) / 2
+    quat = multiply_quats(
+        torch.tensor([[math.cos(turn), 0, 0, math.sin(turn)]]),
+        torch.tensor([[math.cos(tilt), 0, math.sin(tilt), 0]]),
+    )
+    needle = replace(one_splat([*place], [length, *radii], 0.9, [0.9, 0.5, 0.2]), quats=quat)
+    cameras = camera(200, 190, focal=80.0 if orthographic else 200.0, orthographic=orthographic)
+    # Of a sum of a thousand random terms one weighting may leave nothing by chance: four are taken together.
+    compare(needle, cameras, antialiased=antialiased, weightings=4)
 
 
 def test_a_splat_larger_than_the_picture_is_drawn_right() -> None:
@@ -164,6 +187,8 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     # Two views, four tiles, more splats than one chunk of the camera's gradient.
     views = orbit(torch.zeros(3), [10.0, 100.0], extent=2.5, width=130, height=90)
     splats = random_splats(1500, 11, 1, size=-3.5)
+    # Some are long: projected in float64, though their neighbours are not.
+    splats.log_scales[::29, 1] = 0.5
     pictures, gradients = zip(
         *(
             draw_with_gradients(
@@ -181,7 +206,9 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
 
 
 def test_splats_of_equal_depth_keep_their_order() -> None:
-    red, green = (one_splat([0, 0, 2], [0.3, 0.3, 0.3], 0.9, color) for color in ([1, 0, 0], [0, 1, 0]))
+    red, green = (
+        one_splat([0, 0, 2], [0.3, 0.3, 0.3], 0.9, color) for color in ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    )
     for backend in ("numba", "reference"):
         first, second = (
             rasterize(join(*parts), camera(), backend=backend).color
