@@ -61,6 +61,9 @@ class Rooms:
         self.heights: list[float] = []
         self.sees = True
         self.crowd = False
+        self.cuts_white = False
+        """Whether what is white counts as background; else all of a picture without alpha is the person."""
+
         self.strays: tuple[int, ...] = ()
 
         def perceive(context: Context, photo: Photo, config: PerceiveConfig) -> Person:
@@ -73,6 +76,8 @@ class Rooms:
             self.looked.append(photo.name)
             height, width = photo.image.shape[:2]
             alpha = torch.ones(height, width) if photo.alpha is None else photo.alpha
+            if self.cuts_white:
+                alpha = ((1 - photo.image[..., 0]) / 0.8).clamp(0, 1)
             keypoints = fakes.person().keypoints * (0.5 if config.person == 1 else 1.0)
             return replace(
                 fakes.person(), keypoints=keypoints, image=photo.image, foreground=photo.image, alpha=alpha,

@@ -6,18 +6,22 @@ from pathlib import Path
 import pytest
 import torch
 from tests import fakes
-from tests.recipes.captures import NAMES, Rooms, write_studio
+from tests.recipes.captures import NAMES, Rooms, cameras, true_avatar, write_studio
 
 import vivant
+from vivant.animate import pose_avatar
 from vivant.core.errors import BadFileError, BadInputError, NoPersonError
 from vivant.core.images import write_image
 from vivant.core.progress import Advanced, Event, Noted
 from vivant.core.run import Context, Run
 from vivant.core.video import write_mp4
+from vivant.recipes import capture
 from vivant.recipes.capture import CaptureConfig, Refit, refit_in
-from vivant.reconstruct import ReconstructConfig, ReconstructionCancelledError
+from vivant.reconstruct import AlignConfig, ReconstructConfig, ReconstructionCancelledError
 from vivant.reconstruct.adam import Rates
 from vivant.reconstruct.densify import DensifyConfig
+from vivant.records import Avatar, Pose, Views
+from vivant.splat import rasterize
 
 QUICK = CaptureConfig(refit=ReconstructConfig(iterations=24, max_side=64, threads=1, rates=Rates(sh=0.25)))
 
@@ -138,11 +142,65 @@ def test_a_film_s_pictures_are_taken_evenly(rooms: Rooms, tmp_path: Path) -> Non
     found, notes, _ = fitted(tmp_path / "walk.mp4", replace(QUICK, film_pictures=3))
     assert found.names == tuple(f"walk.mp4 at {t} s" for t in (0.2, 0.6, 1.0))
     assert "A note of the film's." in notes
-    with pytest.raises(BadInputError, match="hold-out"):
+    with pytest.raises(BadInputError, match="--film-held-out"):
         fitted(tmp_path / "walk.mp4", replace(QUICK, hold_out=("a",)))
     (tmp_path / "no.mp4").write_bytes(b"no film")
     with pytest.raises(BadFileError, match=r"no\.mp4"):
         fitted(tmp_path / "no.mp4")
+
+
+def filmed(path: Path, moments: int = 6) -> Path:
+    """The blue avatar sways before one camera; the stand-in for posing says that it stands still."""
+    pose, frames = fakes.body().pose, []
+    for number in range(moments):
+        moved = Pose(pose.local_quats, pose.root + torch.tensor([0.02 * (-1) ** number, 0.0, 0.0]))
+        drawn = rasterize(pose_avatar(true_avatar(), moved), cameras()[0], background=torch.ones(3))
+        frames.append(drawn.color[0, ..., :3].clamp(0, 1))
+    write_mp4(frames, path, 10.0, crf=0)
+    return path
+
+
+def test_a_film_is_fitted_in_turns_splats_to_poses_and_poses_to_splats(rooms: Rooms, tmp_path: Path) -> None:
+    rooms.cuts_white = True
+    film = filmed(tmp_path / "sway.mp4")
+    config = replace(QUICK, film_turns=2, align=AlignConfig(steps=12, max_side=64, threads=1))
+    found, notes, run = fitted(film, config, tmp_path / "cache")
+    stages = [timing.stage for timing in run.timings]
+    assert [stages.count(name) for name in ("reconstruct", "align_poses", "vouched")] == [2, 2, 1]
+    assert any("aligned" in note and "moved by" in note for note in notes)
+    aside = found.views.poses.root[:, 0] - fakes.body().pose.root[0]
+    assert bool((aside[0::2] > 0.008).all()) and bool((aside[1::2] < -0.008).all())
+    stays = fitted(film, replace(config, align=replace(config.align, turns=1e-9, shifts=0.0)))[0]
+    (gained, less) = (one.scores.summary[1].value for one in (found, stays))
+    assert gained > less + 0.5
+    # What was done is not done again.
+    again = fitted(film, config, tmp_path / "cache")[2]
+    kept = {timing.stage for timing in again.timings if timing.reused}
+    assert kept >= {"reconstruct", "align_poses", "vouched"}
+    assert not list((tmp_path / "cache").glob("unfinished-*"))
+
+
+def test_pictures_of_a_film_that_are_held_out_are_posed_and_measured_only(
+    rooms: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms.cuts_white = True
+    film, counts = filmed(tmp_path / "sway.mp4"), []
+    real = capture.reconstruct
+
+    def reconstruct(context: Context, avatar: Avatar, views: Views, config: ReconstructConfig) -> Avatar:
+        counts.append(len(views.images))
+        return real(context, avatar, views, config)
+
+    monkeypatch.setattr(capture, "reconstruct", reconstruct)
+    config = replace(QUICK, film_turns=1, film_pictures=4, film_held_out=2)
+    found, _, _ = fitted(film, replace(config, align=AlignConfig(steps=8, max_side=64, threads=1)))
+    assert counts == [4]
+    assert len(found.names) == 6 and len(set(found.names)) == 6
+    assert sorted(found.names[:4]) == list(found.names[:4])
+    told = {score.name: score.definition for score in found.scores.summary}
+    assert "2 pictures (held out)" in told["PSNR after, held out"]
+    # Their poses were found, too: to and fro like the others'.
+    assert float(found.views.poses.root[4:, 0].diff().abs()) > 0.01
 
 
 def test_six_lines_of_python_do_it(rooms: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

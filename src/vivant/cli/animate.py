@@ -62,7 +62,8 @@ class AnimateOptions:
     """What is behind. Transparent is for .webp, .gif and .png; .mp4 knows none and becomes white."""
 
     skinning: Literal["linear", "dual_quaternion"] = "linear"
-    """How joints blend: as viewers and engines do it, or so that twisted wrists and shoulders keep their volume."""
+    """How joints blend: as viewers and engines do it, or so that twisted wrists and shoulders keep their
+    volume."""
 
     json: bool = False
     """Print one JSON event a line instead of a bar."""

@@ -27,7 +27,9 @@ from vivant.recipes.provenance import package_versions
 from vivant.recipes.table import build_signed, load_recipe
 from vivant.reconstruct import (
     CAPTURE_REFIT,
+    AlignConfig,
     ReconstructConfig,
+    align_poses,
     reconstruct,
     views_from_capture,
     vouched,
@@ -56,7 +58,12 @@ class CaptureConfig:
     perceive: PerceiveConfig = field(default_factory=lambda: PerceiveConfig(max_height=1024))
     fit: StudioFitConfig = field(default_factory=StudioFitConfig)
     film: FilmedFitConfig = field(default_factory=FilmedFitConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
     refit: ReconstructConfig = CAPTURE_REFIT
+    """Of a film these are the steps of all turns together."""
+
+    film_turns: int = 3
+    """How often splats are fitted to a film; after each turn the poses are aligned to its pictures."""
 
     pictures: int = 48
     """Most pictures of a folder that are used; of more, so many are taken evenly."""
@@ -78,6 +85,7 @@ class CaptureConfig:
             BadInputError: If a number is out of range.
         """
         expect_within(self, pictures=(2, 1000), film_pictures=(2, 1000), film_held_out=(0, 1000))
+        expect_within(self, film_turns=(1, 100))
 
 
 @dataclass(frozen=True)
@@ -187,31 +195,71 @@ def _fit(
     kept = [number for number, is_kept in enumerate(placed.kept.tolist()) if is_kept]
     fitted = tuple(number for number in kept if names[number] not in held_out)
     measured = (*fitted, *(number for number in kept if names[number] in held_out))
-    views = views_from_capture(persons, placed, fitted)
-    settings = _resumable(run, config.refit, capture, fitted)
-    better = run(reconstruct, avatar, views, settings)
-    if settings.checkpoint and not config.refit.checkpoint:
-        Path(settings.checkpoint).unlink(missing_ok=True)
+    given = placed
+    if is_film(capture):
+        better, placed = _fit_film(run, avatar, placed, persons, names, fitted, config, capture)
+    else:
+        views = views_from_capture(persons, placed, fitted)
+        better = _fit_splats(run, avatar, views, config.refit, (str(capture.resolve()), fitted))
     if config.refit.densify.mode == "off":
-        better = run(vouched, avatar, better, views)
+        better = run(vouched, avatar, better, views_from_capture(persons, placed, fitted))
     else:
         run.context.note("Splats were made or moved: trust and colours that no picture shows stay as they are.")
     with run.step("measure_capture"):
         shown_names = tuple(names[number] for number in measured)
         every = views_from_capture(persons, placed, measured)
-        before, after = shown(avatar, every), shown(better, every)
+        before = shown(avatar, views_from_capture(persons, given, measured))
+        after = shown(better, every)
         scores = _scores(view_scores(every, shown_names, before, after), shown_names, held_out)
     better = _signed(better, avatar, config, len(fitted), capture)
     return Refit(better, scores, every, shown_names, before, after)
 
 
-def _resumable(
-    run: Run, config: ReconstructConfig, capture: Path, fitted: tuple[int, ...]
-) -> ReconstructConfig:
+def _fit_film(
+    run: Run, avatar: Avatar, placed: Placed, persons: tuple[Person, ...], names: tuple[str, ...],
+    fitted: tuple[int, ...], config: CaptureConfig, capture: Path,
+) -> tuple[Avatar, Placed]:  # fmt: skip
+    """Fit splats to poses and poses to splats in turns. Poses of pictures held out are aligned, too."""
+    given = placed.poses
+    # The photo's pose was fitted with care, and its picture is no neighbour of the film's.
+    filmed = tuple(n for n, kept in enumerate(placed.kept.tolist()) if kept and names[n] != PHOTO)
+    steps = max(1, round(config.refit.iterations / config.film_turns))
+    better = avatar
+    for turn in range(config.film_turns):
+        views = views_from_capture(persons, placed, fitted)
+        mine = f"{config.refit.checkpoint}.{turn + 1}" if config.refit.checkpoint else ""
+        settings = dataclasses.replace(config.refit, iterations=steps, checkpoint=mine)
+        better = _fit_splats(run, better, views, settings, (str(capture.resolve()), fitted, turn))
+        aligned = run(align_poses, better, views_from_capture(persons, placed, filmed), config.align)
+        quats, root = placed.poses.local_quats.clone(), placed.poses.root.clone()
+        quats[list(filmed)], root[list(filmed)] = aligned.local_quats, aligned.root
+        placed = dataclasses.replace(placed, poses=Pose(quats, root))
+    moved = (placed.poses.root - given.root)[list(filmed)].norm(dim=1)
+    cosine = (placed.poses.local_quats * given.local_quats)[list(filmed)].sum(-1).abs().clamp(max=1)
+    most = torch.rad2deg(2 * cosine.acos()).amax(1).median()
+    run.context.note(
+        f"The poses found in {len(filmed)} pictures were aligned to them. In the middle one the body moved by "
+        f"{100 * float(moved.median()):.1f} cm, and the joint that turned most by {float(most):.0f}°."
+    )
+    return better, placed
+
+
+def _fit_splats(
+    run: Run, avatar: Avatar, views: Views, config: ReconstructConfig, told: tuple[object, ...]
+) -> Avatar:
+    """Fit splats; `told` names the fit among others, so that its state on the way is found again."""
+    settings = _resumable(run, config, told)
+    better = run(reconstruct, avatar, views, settings)
+    if settings.checkpoint and not config.checkpoint:
+        Path(settings.checkpoint).unlink(missing_ok=True)
+    return better
+
+
+def _resumable(run: Run, config: ReconstructConfig, told: tuple[object, ...]) -> ReconstructConfig:
     """Keep the state of a fit on the way beside the results of stages, if the user names no file for it."""
     if config.checkpoint or run.folder is None:
         return config
-    name = digest([str(capture.resolve()), fitted, config, run.context.seed])[:16]
+    name = digest([*told, config, run.context.seed])[:16]
     return dataclasses.replace(config, checkpoint=str(run.folder / f"unfinished-{name}.safetensors"))
 
 

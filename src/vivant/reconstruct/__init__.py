@@ -1,5 +1,6 @@
 """From views to a better avatar."""
 
+from vivant.reconstruct.align import AlignConfig, align_poses
 from vivant.reconstruct.capture import CAPTURE_REFIT, views_from_capture, vouched, with_photo
 from vivant.reconstruct.optimise import ReconstructConfig, ReconstructionCancelledError, reconstruct
 from vivant.reconstruct.photo import PHOTO_REFIT, joined, mirrored, refine_photo, views_from_photo
@@ -11,12 +12,14 @@ from vivant.reconstruct.standoff import StandOffConfig, stand_off
 __all__ = [
     "CAPTURE_REFIT",
     "PHOTO_REFIT",
+    "AlignConfig",
     "RecolorConfig",
     "ReconstructConfig",
     "ReconstructionCancelledError",
     "ReshapeConfig",
     "ShadeConfig",
     "StandOffConfig",
+    "align_poses",
     "joined",
     "mirrored",
     "recolor",
