@@ -48,6 +48,7 @@ TITLES = {
     "look_at_capture": "Finding the person in the pictures",
     "fit_studio": "Posing the body among the cameras",
     "fit_filmed": "Posing the body in the film",
+    "align_poses": "Aligning poses",
     "reconstruct": "Fitting the splats",
     "vouched": "Telling what is seen",
     "measure_capture": "Measuring",
