@@ -23,7 +23,8 @@ import torch
 from bench_rasterize import measure
 from dressed import grey_start, read_dressed, round_cameras, some_poses, take_views
 
-from vivant.body import forward_kinematics
+from vivant.body import forward_kinematics, load_anny
+from vivant.core.cameras import Cameras
 from vivant.core.images import write_image
 from vivant.core.run import Context
 from vivant.mesh import interpolate, rasterize_mesh, vertex_normals
@@ -31,7 +32,7 @@ from vivant.reconstruct import ReconstructConfig, optimise, reconstruct
 from vivant.reconstruct.adam import Adam
 from vivant.reconstruct.losses import LossConfig, image_loss, make_target
 from vivant.reconstruct.optimise import Fit
-from vivant.records import Avatar, Pose, Views
+from vivant.records import Avatar, Pose, Rig, Views
 from vivant.splat import pose_splats, rasterize
 from vivant.splat.rasterizer import _numba
 from vivant.splat.skinning import _numba as skinning
@@ -80,6 +81,8 @@ def tell_parts(start: Avatar, views: Views) -> None:
     frame, rig = fit.frames[0], start.rig
     transforms = fit.corrections.transforms(0)
     posed = pose_splats(start.splats, start.binding, transforms)
+    model = load_anny()
+    body = model.rig(model.default_shape())
     coloured = dataclasses.replace(start.splats, sh=torch.rand(SPLATS, 16, 3))
     generator = torch.Generator().manual_seed(0)
     # SSIM is measured on a picture that is full of person: nothing of it can be left out.
@@ -100,21 +103,26 @@ def tell_parts(start: Avatar, views: Views) -> None:
         "rasteriser, forward": lambda: rasterize(posed, frame.camera, normals=False),
         "L1 + SSIM + mask with gradient, 512² full": lambda: loss("numba"),
         "the same in plain torch": lambda: loss("reference"),
-        "mesh rasteriser, 512²": lambda: rasterize_mesh(rig.verts, rig.faces, views.cameras),
-        "the same with the corners' normals": lambda: interpolate(
-            rasterize_mesh(rig.verts, rig.faces, views.cameras),
-            rig.faces,
-            vertex_normals(rig.verts, rig.faces),
-        ),
+        "mesh rasteriser, the dressed person": lambda: rasterize_mesh(rig.verts, rig.faces, views.cameras),
+        "the same with the corners' normals": lambda: normals_of(rig, views.cameras),
+        "mesh rasteriser, the body": lambda: rasterize_mesh(body.verts, body.faces, views.cameras),
+        "the body with the corners' normals": lambda: normals_of(body, views.cameras),
         "a whole step": fit._step,
     }
     print(f"{SPLATS} splats, crop of {frame.camera.width} x {frame.camera.height}; ms (cpu)")
     for name, times in zip(works, measure(list(works.values()), 15), strict=True):
         print(f"{name:44} {times.clock:7.2f} ({times.cpu:7.2f})", flush=True)
-    print(f"({len(rig.verts)} vertices, {len(rig.faces)} faces in the mesh)")
+    for name, mesh in (("dressed person", rig), ("body", body)):
+        print(f"({name}: {len(mesh.verts)} vertices, {len(mesh.faces)} faces, {SIZE}²)")
     print("\nwithin a whole step, ms")
     for name, milliseconds in within_step(fit).items():
         print(f"{name:44} {milliseconds:7.2f}")
+
+
+def normals_of(rig: Rig, cameras: Cameras) -> torch.Tensor:
+    """Depth, faces and barycentrics, and the normals that they carry over the picture."""
+    normals = vertex_normals(rig.verts, rig.faces)
+    return interpolate(rasterize_mesh(rig.verts, rig.faces, cameras), rig.faces, normals)
 
 
 STAGES = {

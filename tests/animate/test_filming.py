@@ -121,3 +121,13 @@ def test_impossible_sizes_are_refused(size: tuple[int, int]) -> None:
 def test_a_camera_cannot_stand_on_its_head() -> None:
     with pytest.raises(BadInputError, match="elevation of 90"):
         Shot(elevation=90.0)
+
+
+def test_the_number_of_threads_changes_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    avatar = fakes.avatar()
+    motion = builtin_motion("wave", avatar.rig, fps=2.0)
+    films = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("VIVANT_THREADS", threads)
+        films.append(torch.stack(list(showreel(avatar, motion, 4, SMALL))))
+    assert len(films[0]) == 4 + len(motion) and torch.equal(*films)

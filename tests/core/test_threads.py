@@ -11,6 +11,7 @@ import torch
 from vivant.core.errors import BadInputError
 from vivant.core.threads import (
     THREADS_VARIABLE,
+    in_turn,
     load_ahead,
     one_torch_thread,
     run_on_threads,
@@ -100,3 +101,30 @@ def test_a_module_is_loaded_on_another_thread(tmp_path: Path, monkeypatch: pytes
         if thread.name == "load slow_room":
             thread.join()
     assert importlib.import_module("slow_room").WHERE == "load slow_room"
+
+
+def test_in_turn_gives_results_in_order_and_computes_no_more_than_threads_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VIVANT_THREADS", "2")
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        return number * number
+
+    results = in_turn(work, 5)
+    assert next(results) == 0 and sorted(begun) == [0, 1]
+    assert list(results) == [1, 4, 9, 16]
+    assert sorted(begun) == [0, 1, 2, 3, 4]
+    assert list(in_turn(work, 0)) == []
+
+
+def test_in_turn_raises_what_its_work_raises() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    with pytest.raises(ValueError, match="three"):
+        list(in_turn(work, 6))

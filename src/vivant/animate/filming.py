@@ -1,7 +1,7 @@
 """Pictures of an avatar: one, from all round, or in motion."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from vivant.animate.posing import pose_avatar
 from vivant.animate.studio import Studio
 from vivant.core.cameras import Cameras, orbit
 from vivant.core.errors import BadInputError
+from vivant.core.threads import in_turn
 from vivant.records import Avatar, Motion, Pose, Rendering, Splats
 from vivant.splat import Blend, rasterize
 
@@ -101,9 +102,8 @@ def play(avatar: Avatar, motion: Motion, shot: Shot | None = None) -> Iterator[F
     """
     shot = shot or Shot()
     cameras = aim(avatar, _sampled(avatar, motion), shot)
-    studio = _studio(shot)
-    for splats in posed_frames(avatar, motion, shot.skinning):
-        yield _composed(splats, cameras, studio)
+    studio, posed = _studio(shot), _posing(avatar, motion, shot.skinning)
+    yield from in_turn(lambda frame: _composed(posed(frame), cameras, studio), len(motion))
 
 
 def posed_frames(avatar: Avatar, motion: Motion, blend: Blend = "linear") -> Iterator[Splats]:
@@ -112,12 +112,22 @@ def posed_frames(avatar: Avatar, motion: Motion, blend: Blend = "linear") -> Ite
     Raises:
         BadInputError: If the motion is of another rig.
     """
+    posed = _posing(avatar, motion, blend)
+    for frame in range(len(motion)):
+        yield posed(frame)
+
+
+def _posing(avatar: Avatar, motion: Motion, blend: Blend) -> Callable[[int], Splats]:
+    """What poses an avatar as in one frame of a motion."""
     expressions = None
     if motion.actions is not None:
         avatar, expressions = with_expressions(avatar, motion.action_names)
-    for frame in range(len(motion)):
+
+    def posed(frame: int) -> Splats:
         weights = None if motion.actions is None else motion.actions[frame]
-        yield pose_avatar(avatar, _moment(motion, frame), expressions, weights, blend=blend)
+        return pose_avatar(avatar, _moment(motion, frame), expressions, weights, blend=blend)
+
+    return posed
 
 
 def turntable(
@@ -132,8 +142,7 @@ def turntable(
     splats = pose_avatar(avatar, pose or standing(avatar.rig), blend=shot.skinning)
     cameras = aim(avatar, [splats], shot, [-360 * step / count for step in range(count)])
     studio = _studio(shot)
-    for step in range(count):
-        yield _composed(splats, cameras[step], studio)
+    yield from in_turn(lambda step: _composed(splats, cameras[step], studio), count)
 
 
 def showreel(
@@ -149,12 +158,10 @@ def showreel(
     # Backwards, so that the person seems to turn to the left; slow at the start and the end.
     eased = [-360 * _eased(step / turn_frames) for step in range(turn_frames)]
     cameras = aim(avatar, moments, shot, [*eased, 0.0])
-    studio = _studio(shot)
+    studio, posed = _studio(shot), _posing(avatar, motion, shot.skinning)
     first = pose_avatar(avatar, _moment(motion, 0), blend=shot.skinning)
-    for step in range(turn_frames):
-        yield _composed(first, cameras[step], studio)
-    for splats in posed_frames(avatar, motion, shot.skinning):
-        yield _composed(splats, cameras[turn_frames], studio)
+    yield from in_turn(lambda step: _composed(first, cameras[step], studio), turn_frames)
+    yield from in_turn(lambda frame: _composed(posed(frame), cameras[turn_frames], studio), len(motion))
 
 
 def aim(avatar: Avatar, moments: list[Splats], shot: Shot, turns: list[float] | None = None) -> Cameras:

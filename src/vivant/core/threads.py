@@ -13,9 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from vivant.core.errors import BadInputError
+
+T = TypeVar("T")
 
 THREADS_VARIABLE = "VIVANT_THREADS"
 """Environment variable that limits the threads of compiled kernels."""
@@ -137,6 +140,16 @@ def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
 
     take_turns(work, len(works), thread_count())
     return results
+
+
+def in_turn(work: Callable[[int], T], count: int) -> Iterator[T]:
+    """Give `work(0)` to `work(count - 1)` in order, as many computed at once as there are threads.
+
+    For work that does much between its kernels, which then run on one thread each.
+    """
+    size = thread_count()
+    for begin in range(0, count, size):
+        yield from run_together([partial(work, number) for number in range(begin, min(begin + size, count))])
 
 
 def load_ahead(module: str) -> None:
