@@ -13,7 +13,6 @@ from vivant.splat.skinning._carrying import carry, carry_back, gather_joints
 from vivant.splat.skinning._joints import refuse_missing_joints
 from vivant.splat.skinning._reference import dual_quats_from_transforms
 from vivant.splat.skinning._turning_harmonics import turn_sh
-from vivant.splat.skinning.turning import probe_directions, solve_matrices
 
 CHUNKS = 8
 """Splats are divided into so many parts whatever the number of threads, so sums do not depend on it."""
@@ -46,7 +45,6 @@ class _Pose(torch.autograd.Function):
         count = len(means)
         affine, turns = np.empty((count, ROW), f4), np.empty((count, 4), f4)
         posed = [np.empty_like(array) for array in arrays]
-        solve, probes = _turning(sh.shape[1])
 
         sound = np.zeros(CHUNKS, np.bool_)
 
@@ -60,7 +58,7 @@ class _Pose(torch.autograd.Function):
                 blend_linear(joints, weights, table, first, last, affine, turns)
             carry(arrays[0], arrays[1], first, last, affine, turns, posed[0], posed[1])
             if sh.shape[1] > 1:
-                turn_sh(arrays[2], first, last, turns, probes, *solve, False, posed[2])
+                turn_sh(arrays[2], first, last, turns, False, posed[2])
 
         _in_chunks(work, count, threads)
         if not sound.all():
@@ -81,12 +79,11 @@ class _Pose(torch.autograd.Function):
         to_sh = g_sh if bands == 1 else np.empty_like(sh)
         to_joints = np.zeros((CHUNKS, num_joints, 12), f4)
         wants_joints = context.needs_input_grad[3]
-        solve, probes = _turning(bands)
 
         def work(first: int, last: int, chunk: int) -> None:
             carry_back(g_means, g_quats, first, last, affine, turns, to_means, to_quats)
             if bands > 1:
-                turn_sh(g_sh, first, last, turns, probes, *solve, True, to_sh)
+                turn_sh(g_sh, first, last, turns, True, to_sh)
             if wants_joints:
                 gather_joints(means, quats, g_means, g_quats, first, last, affine, turns, joints, weights,
                                to_joints[chunk])  # fmt: skip
@@ -115,12 +112,6 @@ def _table(transforms: Tensor, dual: bool) -> np.ndarray:
     table = np.zeros((len(transforms), ROW), f4)
     table[:, :12] = transforms.detach().numpy()[:, :3].reshape(-1, 12)
     return table
-
-
-def _turning(bands: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    if bands == 1:
-        return (), np.empty((0, 3), f4)
-    return tuple(map(_array, solve_matrices())), _array(probe_directions())
 
 
 def _in_chunks(work: Any, count: int, threads: int) -> None:

@@ -1,137 +1,160 @@
-"""Kernels that turn harmonics with their splats, in blocks whose numbers lie lane by lane."""
+"""Kernel that turns harmonics with their splats, eight splats at a time.
+
+A turn is three about z, with quarter turns about x between them: R = Rz(a) X Rz(b) X^T Rz(c), where X takes z to y.
+About z only the functions of +m and -m mix, as cosine and sine of m times the angle do; X is the same for all
+splats and mostly zeros (Pinchon and Hoggan, "Rotation matrices for real spherical harmonics", 2007). That takes
+half the work of full matrices, and no angle is ever computed: cosines and sines follow from the quaternion.
+"""
+
+import functools
 
 import numpy as np
+import torch
 
 from vivant.core.jit import kernel
-from vivant.splat.harmonics import BAND_2, BAND_3
-from vivant.splat.skinning._blending import BLOCK, FAST, ONE, TWO
+from vivant.splat.rasterizer._lanes import COUNT, Lanes, Memory, Rows, sqrt, traced, where
+from vivant.splat.rasterizer._project import pick_rows
+from vivant.splat.skinning import turning
 
-f4 = np.float32
-Y2A, Y2B, Y2C = (f4(value) for value in BAND_2)
-Y3A, Y3B, Y3C, Y3D, Y3E = (f4(value) for value in BAND_3)
+ANGLES = 18 * COUNT
+"""Numbers that cosines and sines take, of three angles and their multiples by 2 and 3."""
+
+SMALL = 1e-30
+"""Squared length below which two numbers of a quaternion tell no angle: any serves, for nothing depends on it."""
+
+ROUNDING = 1e-9
+"""Numbers of the quarter turn below this are zeros."""
+
+Pair = tuple[Lanes, Lanes]
+"""Cosine and sine."""
 
 
-@kernel(fastmath=FAST)
-def turn_sh(sh, first, last, turns, probes, solve_2, solve_3, back, sh_out):
+@kernel
+def turn_sh(sh, first, last, turns, back, sh_out):
     """Harmonics turned with the splats; `back` gives the transpose, which carries gradients."""
-    for i in range(first, last):
-        for channel in range(3):
-            sh_out[i, 0, channel] = sh[i, 0, channel]
-    _turn_vectors(sh, first, last, turns, -ONE if back else ONE, sh_out)
-    if sh.shape[1] > 4:
-        _turn_higher(sh, first, last, turns, probes, solve_2, solve_3, back, sh_out)
-
-
-@kernel(fastmath=FAST)
-def _turn_vectors(sh, first, last, turns, sign, sh_out):
-    """Degree 1 is a vector field: bands 1, 2, 3 are its -y, z, -x."""
-    for i in range(first, last):
-        w, x, y, z = turns[i, 0], sign * turns[i, 1], sign * turns[i, 2], sign * turns[i, 3]
-        r00, r01, r02 = ONE - TWO * (y * y + z * z), TWO * (x * y - w * z), TWO * (x * z + w * y)
-        r10, r11, r12 = TWO * (x * y + w * z), ONE - TWO * (x * x + z * z), TWO * (y * z - w * x)
-        r20, r21, r22 = TWO * (x * z - w * y), TWO * (y * z + w * x), ONE - TWO * (x * x + y * y)
-        for channel in range(3):
-            vx, vy, vz = -sh[i, 3, channel], -sh[i, 1, channel], sh[i, 2, channel]
-            sh_out[i, 1, channel] = -(r10 * vx + r11 * vy + r12 * vz)
-            sh_out[i, 2, channel] = r20 * vx + r21 * vy + r22 * vz
-            sh_out[i, 3, channel] = -(r00 * vx + r01 * vy + r02 * vz)
-
-
-@kernel(fastmath=FAST)
-def _turn_higher(sh, first, last, turns, probes, solve_2, solve_3, back, sh_out):
-    """Degrees 2 and 3, through values along the probes."""
     bands = sh.shape[1]
-    r = np.zeros((9, BLOCK), np.float32)
-    basis = np.empty((7, 16, BLOCK), np.float32)
-    lanes_in = np.empty((16, BLOCK), np.float32)
-    lanes_out = np.empty((16, BLOCK), np.float32)
-    values = np.empty((7, BLOCK), np.float32)
-    for start in range(first, last, BLOCK):
-        count = min(BLOCK, last - start)
-        for l in range(count):
-            w, x, y, z = turns[start + l, 0], turns[start + l, 1], turns[start + l, 2], turns[start + l, 3]
-            r[0, l], r[1, l], r[2, l] = (
-                ONE - TWO * (y * y + z * z),
-                TWO * (x * y - w * z),
-                TWO * (x * z + w * y),
-            )
-            r[3, l], r[4, l], r[5, l] = (
-                TWO * (x * y + w * z),
-                ONE - TWO * (x * x + z * z),
-                TWO * (y * z - w * x),
-            )
-            r[6, l], r[7, l], r[8, l] = (
-                TWO * (x * z - w * y),
-                TWO * (y * z + w * x),
-                ONE - TWO * (x * x + y * y),
-            )
-        for k in range(5 if bands == 9 else 7):
-            _evaluate(probes[k, 0], probes[k, 1], probes[k, 2], r, bands, basis[k])
-        for channel in range(3):
-            for l in range(count):
-                for band in range(4, bands):
-                    lanes_in[band, l] = sh[start + l, band, channel]
-            if back:
-                _apply_back(basis, solve_2, 4, 5, lanes_in, values, lanes_out)
-                if bands > 9:
-                    _apply_back(basis, solve_3, 9, 7, lanes_in, values, lanes_out)
-            else:
-                _apply(basis, solve_2, 4, 5, lanes_in, values, lanes_out)
-                if bands > 9:
-                    _apply(basis, solve_3, 9, 7, lanes_in, values, lanes_out)
-            for l in range(count):
-                for band in range(4, bands):
-                    sh_out[start + l, band, channel] = lanes_out[band, l]
-
-
-@kernel(fastmath=FAST)
-def _evaluate(px, py, pz, r, bands, basis):
-    """Values of the functions along one probe, turned back by each lane's rotation."""
-    for l in range(BLOCK):
-        x = px * r[0, l] + py * r[3, l] + pz * r[6, l]
-        y = px * r[1, l] + py * r[4, l] + pz * r[7, l]
-        z = px * r[2, l] + py * r[5, l] + pz * r[8, l]
-        xx, yy, zz = x * x, y * y, z * z
-        basis[4, l], basis[5, l] = Y2A * x * y, -Y2A * y * z
-        basis[6, l] = Y2B * (TWO * zz - xx - yy)
-        basis[7, l], basis[8, l] = -Y2A * x * z, Y2C * (xx - yy)
+    sign = np.float32(-1) if back else np.float32(1)
+    rows = np.empty(COUNT, np.int64)
+    angles = np.empty(ANGLES, np.float32)
+    for start in range(first, last, COUNT):
+        pick_rows(start, last, rows)
+        _write_angles(turns, rows, sign, angles)
+        _turn_one(sh, rows, bands, angles, sh_out)
+        if bands > 4:
+            _turn_two(sh, rows, bands, angles, sh_out)
         if bands > 9:
-            basis[9, l], basis[10, l] = -Y3A * y * (f4(3) * xx - yy), Y3B * x * y * z
-            basis[11, l] = -Y3C * y * (f4(4) * zz - xx - yy)
-            basis[12, l] = Y3D * z * (TWO * zz - f4(3) * xx - f4(3) * yy)
-            basis[13, l] = -Y3C * x * (f4(4) * zz - xx - yy)
-            basis[14, l], basis[15, l] = Y3E * z * (xx - yy), -Y3A * x * (xx - f4(3) * yy)
+            _turn_three(sh, rows, bands, angles, sh_out)
 
 
-@kernel(fastmath=FAST)
-def _apply(basis, solve, first, size, lanes_in, values, lanes_out):
-    """One degree: values along the probes, then coefficients."""
-    for k in range(size):
-        for l in range(BLOCK):
-            values[k, l] = basis[k, first, l] * lanes_in[first, l]
-        for m in range(1, size):
-            for l in range(BLOCK):
-                values[k, l] += basis[k, first + m, l] * lanes_in[first + m, l]
-    for m in range(size):
-        for l in range(BLOCK):
-            lanes_out[first + m, l] = solve[m, 0] * values[0, l]
-        for k in range(1, size):
-            for l in range(BLOCK):
-                lanes_out[first + m, l] += solve[m, k] * values[k, l]
+@traced
+def _write_angles(turns: Memory, rows: Rows, sign: Lanes, angles: Memory) -> None:
+    """Cosines and sines of a, b, c: with half sum and difference h and k of a and c, the quaternion is
+    (cos b/2 cos h, -sin b/2 sin k, sin b/2 cos k, cos b/2 sin h).
+    """
+    w, x, y, z = turns.gather_four(rows, 4, 0)
+    x, y, z = sign * x, sign * y, sign * z
+    cos_half, half_sum = _length_and_angle(w, z)
+    sin_half, half_difference = _length_and_angle(y, -x)
+    inverse = 1 / (cos_half * cos_half + sin_half * sin_half)
+    b = (
+        (cos_half - sin_half) * (cos_half + sin_half) * inverse,
+        2 * cos_half * sin_half * inverse,
+    )
+    c = _add_angles(half_sum, (half_difference[0], -half_difference[1]))
+    a = _add_angles(half_sum, half_difference)
+    for place, once in enumerate((c, b, a)):
+        twice = _add_angles(once, once)
+        for multiple, pair in enumerate((once, twice, _add_angles(twice, once))):
+            for part, value in enumerate(pair):
+                angles.store((6 * place + 2 * multiple + part) * COUNT, value)
 
 
-@kernel(fastmath=FAST)
-def _apply_back(basis, solve, first, size, lanes_in, values, lanes_out):
-    """The transpose of `_apply`."""
-    for k in range(size):
-        for l in range(BLOCK):
-            values[k, l] = solve[0, k] * lanes_in[first, l]
-        for m in range(1, size):
-            for l in range(BLOCK):
-                values[k, l] += solve[m, k] * lanes_in[first + m, l]
-    for m in range(size):
-        for l in range(BLOCK):
-            lanes_out[first + m, l] = basis[0, first + m, l] * values[0, l]
-        for k in range(1, size):
-            for l in range(BLOCK):
-                lanes_out[first + m, l] += basis[k, first + m, l] * values[k, l]
+def _length_and_angle(x: Lanes, y: Lanes) -> tuple[Lanes, Pair]:
+    """Of a vector in the plane."""
+    square = x * x + y * y
+    length = sqrt(square)
+    known = square > SMALL
+    return length, (where(known, x / length, 1), where(known, y / length, 0))
+
+
+def _add_angles(a: Pair, b: Pair) -> Pair:
+    return a[0] * b[0] - a[1] * b[1], a[1] * b[0] + a[0] * b[1]
+
+
+@traced
+def _turn_one(sh: Memory, rows: Rows, bands, angles: Memory, sh_out: Memory) -> None:
+    _turn_degree(sh, rows, bands, angles, sh_out, 1)
+
+
+@traced
+def _turn_two(sh: Memory, rows: Rows, bands, angles: Memory, sh_out: Memory) -> None:
+    _turn_degree(sh, rows, bands, angles, sh_out, 2)
+
+
+@traced
+def _turn_three(sh: Memory, rows: Rows, bands, angles: Memory, sh_out: Memory) -> None:
+    _turn_degree(sh, rows, bands, angles, sh_out, 3)
+
+
+def _turn_degree(sh: Memory, rows: Rows, bands, angles: Memory, sh_out: Memory, degree: int) -> None:
+    """One degree; with the first comes degree 0, which no turn changes."""
+    first, end = 3 * degree**2, 3 * (degree + 1) ** 2
+    start = 0 if degree == 1 else first
+    stride = sh.builder.mul(bands, bands.type(3))
+    # Four neighbours at a time; the last four overlap those before, and are written with the same numbers.
+    offsets = [*range(start, end - 3, 4)]
+    if (end - start) % 4:
+        offsets.append(end - 4)
+    numbers: dict[int, Lanes] = {}
+    for offset in offsets:
+        numbers |= dict(enumerate(sh.gather_four(rows, stride, offset), start=offset))
+    for channel in range(3):
+        places = range(first + channel, end, 3)
+        turned = _turn_series([numbers[place] for place in places], angles)
+        numbers |= dict(zip(places, turned, strict=True))
+    for offset in offsets:
+        a, b, c, d = (numbers[offset + i] for i in range(4))
+        sh_out.scatter_four(rows, stride, offset, (a, b, c, d))
+
+
+def _turn_series(series: list[Lanes], angles: Memory) -> list[Lanes]:
+    """Coefficients of one degree and channel."""
+    quarter = quarter_turn(len(series) // 2)
+    back = [list(column) for column in zip(*quarter, strict=True)]
+    series = _mix(back, _turn_about_z(series, angles.part(0)))
+    series = _mix(quarter, _turn_about_z(series, angles.part(6 * COUNT)))
+    return _turn_about_z(series, angles.part(12 * COUNT))
+
+
+def _turn_about_z(series: list[Lanes], angles: Memory) -> list[Lanes]:
+    """Band degree + m goes with the cosine of m times the angle about z, band degree - m with the sine."""
+    degree = len(series) // 2
+    turned = list(series)
+    for m in range(1, degree + 1):
+        pair = (series[degree + m], series[degree - m])
+        angle = (angles.load((2 * m - 2) * COUNT), angles.load((2 * m - 1) * COUNT))
+        turned[degree + m], turned[degree - m] = _add_angles(pair, angle)
+    return turned
+
+
+def _mix(matrix: list[list[float]], series: list[Lanes]) -> list[Lanes]:
+    """Multiply by a matrix of constants; zeros cost nothing."""
+    return [
+        functools.reduce(
+            Lanes.__add__, [value * weight for weight, value in zip(row, series, strict=True) if weight]
+        )
+        for row in matrix
+    ]
+
+
+@functools.cache
+def quarter_turn(degree: int) -> list[list[float]]:
+    """What the turn about x that takes z to y does to the coefficients of one degree.
+
+    Asked of the reference, and only while the kernel is compiled.
+    """
+    turn = torch.tensor([[[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]], dtype=torch.float64)
+    series = torch.eye(16, dtype=torch.float64)[:, :, None].expand(16, 16, 3)
+    turned = turning.turn_sh(series, turn.expand(16, 3, 3))[:, :, 0].T
+    bands = slice(degree**2, (degree + 1) ** 2)
+    return [[value if abs(value) > ROUNDING else 0.0 for value in row] for row in turned[bands, bands].tolist()]

@@ -33,12 +33,6 @@ def turn_sh(
     return torch.cat(turned, dim=1)
 
 
-def solve_matrices() -> tuple[Float[Tensor, "5 5"], Float[Tensor, "7 7"]]:
-    """Take values along the probes to coefficients, for degree 2 and 3."""
-    _, two, three = _solvers(16)
-    return two[2], three[2]
-
-
 @functools.lru_cache(maxsize=1)
 def probe_directions() -> Float[Tensor, "7 3"]:
     """The probes as unit vectors."""
