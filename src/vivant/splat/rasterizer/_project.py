@@ -35,7 +35,7 @@ from vivant.splat.rasterizer._lanes import (
     where,
 )
 from vivant.splat.rasterizer._limits import ALPHA_LEAST, BLUR, NEAR
-from vivant.splat.rasterizer._vectors import bits_ge, float_bits, load, spread
+from vivant.splat.rasterizer._vectors import bits_ge, float_bits, load, pick_rows, spread
 
 LN_4, LOG2_LEAST = math.log(4), math.log2(ALPHA_LEAST)
 HUGE = 1e18
@@ -101,15 +101,6 @@ def project(
                 if normals:
                     for axis in range(3):
                         extra[splat, axis] = scratch[NORMAL + axis * COUNT + lane]
-
-
-@part
-def pick_rows(first, end, rows):
-    """Numbers of eight splats from `first` on; the last one is repeated. Gives how many there are."""
-    lanes = min(COUNT, end - first)
-    for lane in range(COUNT):
-        rows[lane] = first + min(lane, lanes - 1)
-    return lanes
 
 
 @traced

@@ -30,8 +30,8 @@ from vivant.splat.rasterizer._geometry import (
 )
 from vivant.splat.rasterizer._harmonics import BASIS, write_color_gradients
 from vivant.splat.rasterizer._lanes import COUNT, Lanes, Memory, Rows, exp2, maximum, traced, where
-from vivant.splat.rasterizer._project import PAYLOAD, RECORD, any_large, pick_rows
-from vivant.splat.rasterizer._vectors import load, spread, store, sum_lanes
+from vivant.splat.rasterizer._project import PAYLOAD, RECORD, any_large
+from vivant.splat.rasterizer._vectors import load, pick_rows, spread, store, sum_lanes
 
 ZERO, ONE = np.float32(0), np.float32(1)
 CHUNK = 512

@@ -13,6 +13,7 @@ import numba.extending
 from llvmlite import ir
 from numba.core.typing import templates
 
+from vivant.core.jit import part
 from vivant.splat.rasterizer import _lanes
 from vivant.splat.rasterizer._lanes import COUNT, FLOATS, I32, INTS, Lanes, Memory, broadcast
 
@@ -203,3 +204,12 @@ def align_stack(typing_context):
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@part
+def pick_rows(first, end, rows):
+    """Numbers of eight splats from `first` on; the last one is repeated. Gives how many there are."""
+    lanes = min(COUNT, end - first)
+    for lane in range(COUNT):
+        rows[lane] = first + min(lane, lanes - 1)
+    return lanes
