@@ -23,6 +23,9 @@ T = TypeVar("T")
 THREADS_VARIABLE = "VIVANT_THREADS"
 """Environment variable that limits the threads of compiled kernels."""
 
+MOST_AT_ONCE = 4
+"""Of works that are computed ahead."""
+
 WORKER = "vivant-kernel"
 """How such threads are called."""
 
@@ -143,11 +146,12 @@ def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def in_turn(work: Callable[[int], T], count: int) -> Iterator[T]:
-    """Give `work(0)` to `work(count - 1)` in order, as many computed at once as there are threads.
+    """Give `work(0)` to `work(count - 1)` in order, as many computed at once as there are threads, up to four.
 
-    For work that does much between its kernels, which then run on one thread each.
+    For work that does much between its kernels, which then run on one thread each. More at once would hold many
+    large results, such as pictures.
     """
-    size = thread_count()
+    size = min(thread_count(), MOST_AT_ONCE)
     for begin in range(0, count, size):
         yield from run_together([partial(work, number) for number in range(begin, min(begin + size, count))])
 
