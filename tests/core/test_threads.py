@@ -128,3 +128,13 @@ def test_in_turn_raises_what_its_work_raises() -> None:
 
     with pytest.raises(ValueError, match="three"):
         list(in_turn(work, 6))
+
+
+def test_in_turn_keeps_the_caller_s_wish_for_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIVANT_THREADS", "3")
+    leaf = torch.ones(2, requires_grad=True)
+    with torch.no_grad():
+        assert not any(result.requires_grad for result in in_turn(lambda number: leaf * number, 6))
+    assert all(result.requires_grad for result in in_turn(lambda number: leaf * number, 6))
+    with torch.inference_mode():
+        assert all(result.is_inference() for result in in_turn(lambda number: leaf * number, 6))

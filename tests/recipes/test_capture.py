@@ -15,12 +15,12 @@ from vivant.core.images import write_image
 from vivant.core.progress import Advanced, Event, Noted
 from vivant.core.run import Context, Run
 from vivant.core.video import write_mp4
-from vivant.recipes import capture
+from vivant.recipes import capture, quick
 from vivant.recipes.capture import CaptureConfig, Refit, refit_in
 from vivant.reconstruct import AlignConfig, ReconstructConfig, ReconstructionCancelledError
 from vivant.reconstruct.adam import Rates
 from vivant.reconstruct.densify import DensifyConfig
-from vivant.records import Avatar, Pose, Views
+from vivant.records import Avatar, Photo, Pose, Views
 from vivant.splat import rasterize
 
 QUICK = CaptureConfig(refit=ReconstructConfig(iterations=24, max_side=64, threads=1, rates=Rates(sh=0.25)))
@@ -166,7 +166,7 @@ def test_a_film_is_fitted_in_turns_splats_to_poses_and_poses_to_splats(rooms: Ro
     config = replace(QUICK, film_turns=2, align=AlignConfig(steps=12, max_side=64, threads=1))
     found, notes, run = fitted(film, config, tmp_path / "cache")
     stages = [timing.stage for timing in run.timings]
-    assert [stages.count(name) for name in ("reconstruct", "align_poses", "vouched")] == [2, 2, 1]
+    assert [stages.count(name) for name in ("reconstruct", "align_poses", "vouched")] == [2, 3, 1]
     assert any("aligned" in note and "moved by" in note for note in notes)
     aside = found.views.poses.root[:, 0] - fakes.body().pose.root[0]
     assert bool((aside[0::2] > 0.008).all()) and bool((aside[1::2] < -0.008).all())
@@ -195,12 +195,50 @@ def test_pictures_of_a_film_that_are_held_out_are_posed_and_measured_only(
     config = replace(QUICK, film_turns=1, film_pictures=4, film_held_out=2)
     found, _, _ = fitted(film, replace(config, align=AlignConfig(steps=8, max_side=64, threads=1)))
     assert counts == [4]
-    assert len(found.names) == 6 and len(set(found.names)) == 6
+    assert len(found.names) == 6 and len(set(found.names)) == 6 and found.fitted == 4
+    assert found.avatar.origin.notes[-1] == "Fitted again to 4 pictures of sway.mp4."
     assert sorted(found.names[:4]) == list(found.names[:4])
     told = {score.name: score.definition for score in found.scores.summary}
     assert "2 pictures (held out)" in told["PSNR after, held out"]
     # Their poses were found, too: to and fro like the others'.
     assert float(found.views.poses.root[4:, 0].diff().abs()) > 0.01
+
+
+def test_at_most_half_of_a_film_is_held_out_and_that_is_told(rooms: Rooms, tmp_path: Path) -> None:
+    rooms.cuts_white = True
+    short = AlignConfig(steps=1, max_side=64, threads=1)
+    config = replace(QUICK, film_turns=1, film_held_out=99, align=short)
+    found, notes, _ = fitted(filmed(tmp_path / "sway.mp4"), config)
+    assert (found.fitted, len(found.names)) == (3, 6)
+    assert "The film has 6 pictures; 3 are held out, the others fitted to." in notes
+
+
+def test_the_avatar_before_is_measured_in_poses_that_suit_it(rooms: Rooms, tmp_path: Path) -> None:
+    rooms.cuts_white = True
+    film = filmed(tmp_path / "sway.mp4")
+    config = replace(QUICK, film_turns=1, align=AlignConfig(steps=12, max_side=64, threads=1))
+    stays = replace(config, align=replace(config.align, turns=1e-9, shifts=0.0))
+    outlines = [
+        sum(s.value for s in fitted(film, one)[0].scores.per_view if s.name == "outline before")
+        for one in (config, stays)
+    ]
+    assert outlines[0] > outlines[1] + 0.05
+
+
+def test_one_of_several_people_in_the_photo_is_chosen_by_number(
+    rooms: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def build(run: Run, recipe: str, photo: Photo, config: quick.Config) -> Avatar:
+        asked.append(config.perceive.person)
+        return fakes.avatar()
+
+    monkeypatch.setattr(capture, "build_signed", build)
+    write_image(torch.rand(64, 48, 3), tmp_path / "two.png")
+    for number in (None, 2):
+        capture.avatar_of(Run(None, Context()), tmp_path / "two.png", number)
+    assert asked == [None, 2]
 
 
 def test_six_lines_of_python_do_it(rooms: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

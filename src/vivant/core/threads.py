@@ -148,12 +148,22 @@ def run_together(works: Sequence[Callable[[], Any]]) -> list[Any]:
 def in_turn(work: Callable[[int], T], count: int) -> Iterator[T]:
     """Give `work(0)` to `work(count - 1)` in order, as many computed at once as there are threads, up to four.
 
-    For work that does much between its kernels, which then run on one thread each. More at once would hold many
-    large results, such as pictures.
+    For work that does much between its kernels, which run on one thread each on all but the calling thread.
+    More at once would hold many large results, such as pictures. Torch keeps for each thread whether gradients
+    are wanted; the caller's wish goes with the work.
     """
+    import torch
+
     size = min(thread_count(), MOST_AT_ONCE)
+    gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    def as_the_caller(number: int) -> T:
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+            return work(number)
+
     for begin in range(0, count, size):
-        yield from run_together([partial(work, number) for number in range(begin, min(begin + size, count))])
+        numbers = range(begin, min(begin + size, count))
+        yield from run_together([partial(as_the_caller, number) for number in numbers])
 
 
 def load_ahead(module: str) -> None:

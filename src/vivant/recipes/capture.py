@@ -63,7 +63,11 @@ class CaptureConfig:
     """Of a film these are the steps of all turns together."""
 
     film_turns: int = 3
-    """How often splats are fitted to a film; after each turn the poses are aligned to its pictures."""
+    """How often splats are fitted to a film; after each turn the poses are aligned to its pictures. What is
+    counted in steps, such as rounds of densifying, counts within a turn."""
+
+    person: int | None = None
+    """Of several people in the photo that an avatar is made of first, the one meant, counted from the left."""
 
     pictures: int = 48
     """Most pictures of a folder that are used; of more, so many are taken evenly."""
@@ -100,8 +104,12 @@ class Refit:
     """The pictures, cut out; those held out come last."""
 
     names: tuple[str, ...]
+    fitted: int
+    """How many of them the avatar was fitted to; they come first."""
+
     before: Shown
     after: Shown
+    """Of a film, each avatar in poses that were aligned to it."""
 
 
 def refit(
@@ -130,8 +138,13 @@ def refit(
     return refit_in(run, avatar, Path(capture), config or CaptureConfig())
 
 
-def avatar_of(run: Run, path: Path) -> tuple[Avatar, Person | None]:
+def avatar_of(run: Run, path: Path, person: int | None = None) -> tuple[Avatar, Person | None]:
     """Read an avatar, or make one of a photo; then the photo's person comes along.
+
+    Args:
+        run: Keeps what stages make.
+        path: The avatar or the photo.
+        person: Of several people in the photo, counted from the left.
 
     Raises:
         VivantError: If it is neither, or cannot be used.
@@ -140,7 +153,9 @@ def avatar_of(run: Run, path: Path) -> tuple[Avatar, Person | None]:
         return load_avatar(path), None
     with run.step("read_photo"):
         photo = read_photo(path)
-    avatar = build_signed(run, "quick", photo, load_recipe("quick").Config())
+    config = load_recipe("quick").Config()
+    config = dataclasses.replace(config, perceive=dataclasses.replace(config.perceive, person=person))
+    avatar = build_signed(run, "quick", photo, config)
     return avatar, run.latest(Person)
 
 
@@ -198,6 +213,8 @@ def _fit(
     given = placed
     if is_film(capture):
         better, placed = _fit_film(run, avatar, placed, persons, names, fitted, config, capture)
+        # The avatar before is measured in poses that suit it, too: what better poses give is not the splats'.
+        given = _aligned(run, avatar, given, persons, names, fitted, config)
     else:
         views = views_from_capture(persons, placed, fitted)
         better = _fit_splats(run, avatar, views, config.refit, (str(capture.resolve()), fitted))
@@ -211,18 +228,17 @@ def _fit(
         before = shown(avatar, views_from_capture(persons, given, measured))
         after = shown(better, every)
         scores = _scores(view_scores(every, shown_names, before, after), shown_names, held_out)
-    better = _signed(better, avatar, config, len(fitted), capture)
-    return Refit(better, scores, every, shown_names, before, after)
+    count = sum(names[number] != PHOTO for number in fitted)
+    better = _signed(better, avatar, config, count, capture)
+    return Refit(better, scores, every, shown_names, len(fitted), before, after)
 
 
 def _fit_film(
     run: Run, avatar: Avatar, placed: Placed, persons: tuple[Person, ...], names: tuple[str, ...],
     fitted: tuple[int, ...], config: CaptureConfig, capture: Path,
 ) -> tuple[Avatar, Placed]:  # fmt: skip
-    """Fit splats to poses and poses to splats in turns. Poses of pictures held out are aligned, too."""
+    """Fit splats to poses and poses to splats in turns."""
     given = placed.poses
-    # The photo's pose was fitted with care, and its picture is no neighbour of the film's.
-    filmed = tuple(n for n, kept in enumerate(placed.kept.tolist()) if kept and names[n] != PHOTO)
     steps = max(1, round(config.refit.iterations / config.film_turns))
     better = avatar
     for turn in range(config.film_turns):
@@ -230,18 +246,36 @@ def _fit_film(
         mine = f"{config.refit.checkpoint}.{turn + 1}" if config.refit.checkpoint else ""
         settings = dataclasses.replace(config.refit, iterations=steps, checkpoint=mine)
         better = _fit_splats(run, better, views, settings, (str(capture.resolve()), fitted, turn))
-        aligned = run(align_poses, better, views_from_capture(persons, placed, filmed), config.align)
-        quats, root = placed.poses.local_quats.clone(), placed.poses.root.clone()
-        quats[list(filmed)], root[list(filmed)] = aligned.local_quats, aligned.root
-        placed = dataclasses.replace(placed, poses=Pose(quats, root))
-    moved = (placed.poses.root - given.root)[list(filmed)].norm(dim=1)
-    cosine = (placed.poses.local_quats * given.local_quats)[list(filmed)].sum(-1).abs().clamp(max=1)
+        placed = _aligned(run, better, placed, persons, names, fitted, config)
+    index = list(_filmed(placed, names))
+    moved = (placed.poses.root - given.root)[index].norm(dim=1)
+    cosine = (placed.poses.local_quats * given.local_quats)[index].sum(-1).abs().clamp(max=1)
     most = torch.rad2deg(2 * cosine.acos()).amax(1).median()
     run.context.note(
-        f"The poses found in {len(filmed)} pictures were aligned to them. In the middle one the body moved by "
+        f"The poses found in {len(index)} pictures were aligned to them. In the middle one the body moved by "
         f"{100 * float(moved.median()):.1f} cm, and the joint that turned most by {float(most):.0f}°."
     )
     return better, placed
+
+
+def _aligned(
+    run: Run, avatar: Avatar, placed: Placed, persons: tuple[Person, ...], names: tuple[str, ...],
+    fitted: tuple[int, ...], config: CaptureConfig,
+) -> Placed:  # fmt: skip
+    """Align a film's poses to an avatar; those of pictures held out apart: no other learns from them."""
+    quats, root = placed.poses.local_quats.clone(), placed.poses.root.clone()
+    filmed = _filmed(placed, names)
+    for group in ([n for n in filmed if n in fitted], [n for n in filmed if n not in fitted]):
+        if group:
+            views = views_from_capture(persons, placed, tuple(group))
+            aligned = run(align_poses, avatar, views, config.align)
+            quats[group], root[group] = aligned.local_quats, aligned.root
+    return dataclasses.replace(placed, poses=Pose(quats, root))
+
+
+def _filmed(placed: Placed, names: tuple[str, ...]) -> tuple[int, ...]:
+    """Pictures of a film. The photo is none: its pose was fitted with care, and it is nobody's neighbour."""
+    return tuple(n for n, kept in enumerate(placed.kept.tolist()) if kept and names[n] != PHOTO)
 
 
 def _fit_splats(

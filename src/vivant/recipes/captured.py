@@ -110,7 +110,9 @@ def look_at_film(run: Run, film: Path, config: PerceiveConfig, most: int, held_o
     reasons: list[str] = []
     with run.step("look_at_capture") as context:
         count = sum(1 for _ in read_video(film, COUNTED_FPS, 64, COUNTED_MOST))
-        chosen, measured = _chosen(count, most, held_out)
+        if held_out > count // 2:
+            run.context.note(f"The film has {count} pictures; {count // 2} are held out, the others fitted to.")
+        chosen, measured = _chosen(count, most, min(held_out, count // 2))
         side = round(1.5 * config.max_height)
         for number, pixels in enumerate(read_video(film, COUNTED_FPS, side, COUNTED_MOST)):
             if number not in chosen:
@@ -131,7 +133,6 @@ def look_at_film(run: Run, film: Path, config: PerceiveConfig, most: int, held_o
 
 def _chosen(count: int, most: int, held_out: int) -> tuple[set[int], set[int]]:
     """Numbers of a film's pictures that are looked at, evenly; and of those among them that are held out."""
-    held_out = min(held_out, max(count - 2, 0))
     total = min(count, most + held_out)
     every = [int((number + 0.5) * count / total) for number in range(total)]
     return set(every), {every[int((number + 0.5) * total / held_out)] for number in range(held_out)}

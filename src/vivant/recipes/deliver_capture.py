@@ -38,7 +38,7 @@ def refit_and_deliver(run: Run, avatar: Path, capture: Path, config: CaptureConf
     Raises:
         VivantError: If something cannot be used, or a file cannot be written.
     """
-    start, photo = avatar_of(run, avatar)
+    start, photo = avatar_of(run, avatar, config.person)
     done = refit_in(run, start, capture, config, photo)
     with ExitStack() as stack:
         parts = RefitFiles(*(stack.enter_context(store.writing(path)) for path in files.paths))
@@ -59,7 +59,7 @@ def _page(run: Run, title: str, done: Refit) -> str:
     return write_page(
         Report(
             title=title,
-            lead=f"An avatar fitted to {len(done.names)} real pictures.",
+            lead=f"An avatar fitted to {done.fitted} real pictures.",
             sections=(Section("In the pictures", "", (panel,)), *avatar_sections(done.avatar)),
             scores=done.scores,
             parts=(),

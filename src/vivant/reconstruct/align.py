@@ -184,6 +184,9 @@ def _begin_again(work: _Alignment, frames: list[Frame], found: dict[int, _Found]
             other = work.align(frame, found[neighbour.view].pose)
             if other.overlap > found[frame.view].overlap:
                 found[frame.view] = other
+        if found[frame.view].overlap >= least:
+            # The next one may begin from here.
+            astray.discard(frame.view)
 
 
 def moved_joints(rig: Rig) -> Int[Tensor, " moved"]:
