@@ -113,6 +113,17 @@ def test_a_view_that_went_astray_begins_again_beside_its_neighbour() -> None:
     assert errors[0.05] < 0.03 < errors[1.0]
 
 
+def test_views_that_stay_keep_every_bit_and_others_may_begin_from_them() -> None:
+    shown, true = colourful(), true_poses()
+    given = turned(shown, true, 1.3, 0.0, (1,))
+    views = replace(filmed(shown, true), poses=given)
+    found = align_poses(Context(), shown, views, replace(QUICK, astray=0.05), (0, 2))
+    for view in (0, 2):
+        assert torch.equal(found.local_quats[view], given.local_quats[view])
+        assert torch.equal(found.root[view], given.root[view])
+    assert error(shown, found, true, 1) < 0.03
+
+
 def test_threads_change_nothing_and_a_view_without_the_person_keeps_its_pose() -> None:
     shown, true = colourful(), true_poses()
     given = turned(shown, true, 0.1, 0.01, (0, 1, 2))

@@ -262,14 +262,25 @@ def _aligned(
     run: Run, avatar: Avatar, placed: Placed, persons: tuple[Person, ...], names: tuple[str, ...],
     fitted: tuple[int, ...], config: CaptureConfig,
 ) -> Placed:  # fmt: skip
-    """Align a film's poses to an avatar; those of pictures held out apart: no other learns from them."""
-    quats, root = placed.poses.local_quats.clone(), placed.poses.root.clone()
+    """Align a film's poses to an avatar.
+
+    Those of pictures held out come after the others and may begin from theirs; no other learns from them.
+    """
     filmed = _filmed(placed, names)
-    for group in ([n for n in filmed if n in fitted], [n for n in filmed if n not in fitted]):
-        if group:
-            views = views_from_capture(persons, placed, tuple(group))
-            aligned = run(align_poses, avatar, views, config.align)
-            quats[group], root[group] = aligned.local_quats, aligned.root
+    learning = tuple(n for n in filmed if n in fitted)
+    placed = _with_poses(placed, learning, run(
+        align_poses, avatar, views_from_capture(persons, placed, learning), config.align
+    ))  # fmt: skip
+    if len(learning) == len(filmed):
+        return placed
+    still = tuple(place for place, n in enumerate(filmed) if n in fitted)
+    views = views_from_capture(persons, placed, filmed)
+    return _with_poses(placed, filmed, run(align_poses, avatar, views, config.align, still))
+
+
+def _with_poses(placed: Placed, numbers: tuple[int, ...], poses: Pose) -> Placed:
+    quats, root = placed.poses.local_quats.clone(), placed.poses.root.clone()
+    quats[list(numbers)], root[list(numbers)] = poses.local_quats, poses.root
     return dataclasses.replace(placed, poses=Pose(quats, root))
 
 

@@ -81,7 +81,9 @@ class AlignConfig:
         expect_within(self, shifts=(0, math.inf), hold=(0, math.inf), astray=(0, 1), threads=(0, math.inf))
 
 
-def align_poses(context: Context, avatar: Avatar, views: Views, config: AlignConfig) -> Pose:
+def align_poses(
+    context: Context, avatar: Avatar, views: Views, config: AlignConfig, still: tuple[int, ...] = ()
+) -> Pose:
     """Turn trunk, limbs and head of each view's pose, and move it, until the avatar looks like the view.
 
     Args:
@@ -89,6 +91,7 @@ def align_poses(context: Context, avatar: Avatar, views: Views, config: AlignCon
         avatar: Stays as it is.
         views: Their poses are the start. Neighbours in time lie side by side.
         config: How.
+        still: Numbers of views whose poses stay; neighbours may begin again from them.
 
     Returns:
         A pose a view; views that show nobody keep theirs.
@@ -101,12 +104,14 @@ def align_poses(context: Context, avatar: Avatar, views: Views, config: AlignCon
         work = _Alignment(avatar, config)
         found: dict[int, _Found] = {}
         for number, frame in enumerate(frames):
-            found[frame.view] = work.align(frame, _pose_of(views, frame.view))
+            start = _pose_of(views, frame.view)
+            found[frame.view] = work.judged(frame, start) if frame.view in still else work.align(frame, start)
             context.advance((number + 1) / len(frames))
-        _begin_again(work, frames, found)
+        _begin_again(work, frames, found, still)
     quats, root = views.poses.local_quats.clone(), views.poses.root.clone()
     for view, one in found.items():
-        quats[view], root[view] = one.pose.local_quats, one.pose.root
+        if view not in still:
+            quats[view], root[view] = one.pose.local_quats, one.pose.root
     return Pose(quats, root)
 
 
@@ -152,7 +157,11 @@ class _Alignment:
                     size = (square / (1 - SPREAD ** (step + 1))).sqrt() + LEAST_SIZE
                     move -= slower * rate * mean / (1 - MEAN ** (step + 1)) / size
         with torch.no_grad():
-            pose = self._moved(start, *moves)
+            return self.judged(frame, self._moved(start, *moves))
+
+    def judged(self, frame: Frame, pose: Pose) -> _Found:
+        """A pose, and how far its outline is the view's."""
+        with torch.no_grad():
             _, alpha = self._draw(frame, pose, 0.0)
             ours, theirs = alpha > 0.5, frame.targets[0].alpha > 0.5
             overlap = float((ours & theirs).sum() / (ours | theirs).sum().clamp(min=1))
@@ -171,10 +180,12 @@ class _Alignment:
         return drawn.color[0], drawn.alpha[0]
 
 
-def _begin_again(work: _Alignment, frames: list[Frame], found: dict[int, _Found]) -> None:
+def _begin_again(
+    work: _Alignment, frames: list[Frame], found: dict[int, _Found], still: tuple[int, ...]
+) -> None:
     """Try the poses of neighbours in time where the outline says that the pose went astray."""
     least = statistics.median(one.overlap for one in found.values()) - work.config.astray
-    astray = {view for view, one in found.items() if one.overlap < least}
+    astray = {view for view, one in found.items() if one.overlap < least and view not in still}
     for before, frame, after in zip([None, *frames], frames, [*frames[1:], None], strict=False):
         if frame.view not in astray:
             continue
