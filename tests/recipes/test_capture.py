@@ -191,10 +191,22 @@ def test_pictures_of_a_film_that_are_held_out_are_posed_and_measured_only(
         counts.append(len(views.images))
         return real(context, avatar, views, config)
 
+    aligned: list[tuple[int, int]] = []
+    real_align = capture.align_poses
+
+    def align_poses(
+        context: Context, avatar: Avatar, views: Views, config: AlignConfig, still: tuple[int, ...] = ()
+    ) -> Pose:
+        aligned.append((len(views.images), len(still)))
+        return real_align(context, avatar, views, config, still)
+
     monkeypatch.setattr(capture, "reconstruct", reconstruct)
+    monkeypatch.setattr(capture, "align_poses", align_poses)
     config = replace(QUICK, film_turns=1, film_pictures=4, film_held_out=2)
     found, _, _ = fitted(film, replace(config, align=AlignConfig(steps=8, max_side=64, threads=1)))
     assert counts == [4]
+    # First those fitted to, alone; then the others, while those stay. Once after the turn, once for before.
+    assert aligned == [(4, 0), (6, 4)] * 2
     assert len(found.names) == 6 and len(set(found.names)) == 6 and found.fitted == 4
     assert found.avatar.origin.notes[-1] == "Fitted again to 4 pictures of sway.mp4."
     assert sorted(found.names[:4]) == list(found.names[:4])
